@@ -1,0 +1,75 @@
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import type { Refused } from "#domain/errors.ts"
+import type { Member } from "#domain/presence.ts"
+import type { RoomName } from "#domain/room.ts"
+
+/** A connection as everybody may look it up; `rooms` are the application's, in the order joined. */
+export interface ConnectionEntry {
+  readonly connectionId: string
+  readonly userId: string
+  readonly node: string
+  readonly transport: string
+  readonly address: string
+  readonly rooms: readonly string[]
+  /** ms since 1970 */
+  readonly connectedAt: number
+  readonly info?: unknown
+}
+
+export interface Page<A> {
+  readonly items: readonly A[]
+  /** Give it back for the next page; undefined: this was the last. Opaque. */
+  readonly nextCursor: string | undefined
+}
+
+export interface PageRequest {
+  readonly limit: number
+  readonly cursor: string | undefined
+}
+
+export interface RoomEntry {
+  readonly room: string
+  readonly memberCount: number
+}
+
+/** A connection and the node that holds it. */
+export interface Located {
+  readonly connectionId: string
+  readonly node: string
+}
+
+type Unavailable = Refused<"engine_unavailable">
+
+/**
+ * Who is connected where, and in which rooms: the answer to every look-up, cluster-wide. A connection that dropped may
+ * stay a member for the presence grace (`departing`); it counts as online no more. Pages are stable while nothing
+ * changes; an unknown cursor is the beginning. Contract: tests/contracts/connection-directory-contract.ts.
+ */
+export class ConnectionDirectory extends Context.Service<
+  ConnectionDirectory,
+  {
+    readonly register: (entry: ConnectionEntry) => Effect.Effect<void, Unavailable>
+    /** It dropped: not online any more, yet still a member where presence shows it, until `remove`. */
+    readonly depart: (connectionId: string) => Effect.Effect<void, Unavailable>
+    readonly remove: (connectionId: string) => Effect.Effect<void, Unavailable>
+    readonly join: (connectionId: string, room: RoomName) => Effect.Effect<void, Unavailable>
+    readonly leave: (connectionId: string, room: RoomName) => Effect.Effect<void, Unavailable>
+    readonly changeTransport: (connectionId: string, transport: string) => Effect.Effect<void, Unavailable>
+    readonly connection: (connectionId: string) => Effect.Effect<ConnectionEntry | undefined, Unavailable>
+    readonly connections: (
+      filter: { readonly userId?: string | undefined; readonly room?: string | undefined },
+      page: PageRequest,
+    ) => Effect.Effect<Page<ConnectionEntry>, Unavailable>
+    readonly connectionsOf: (userId: string) => Effect.Effect<readonly ConnectionEntry[], Unavailable>
+    readonly countOf: (userId: string) => Effect.Effect<number, Unavailable>
+    readonly rooms: (
+      filter: { readonly prefix?: string | undefined },
+      page: PageRequest,
+    ) => Effect.Effect<Page<RoomEntry>, Unavailable>
+    readonly memberCount: (room: RoomName) => Effect.Effect<number, Unavailable>
+    readonly members: (room: RoomName, page: PageRequest) => Effect.Effect<Page<Member>, Unavailable>
+    /** Connections in any of these rooms (users', connections' and everybody's own too), each once, at most `limit + 1`. */
+    readonly locate: (rooms: readonly RoomName[], limit: number) => Effect.Effect<readonly Located[], Unavailable>
+  }
+>()("roomcast/application/ports/connection-directory") {}

@@ -1,0 +1,35 @@
+import type * as Effect from "effect/Effect"
+import type { Closing } from "#domain/closing.ts"
+import type { Refused } from "#domain/errors.ts"
+
+/**
+ * What one or many connections are sent. Made once and handed to every receiver as the same object, so that a transport
+ * can encode it once.
+ */
+export interface Outgoing {
+  readonly event: string
+  /** JSON text */
+  readonly data: string
+  /** JSON text */
+  readonly meta: string
+  /** Undefined: not logged. Nothing else that is sent may end in a string. */
+  readonly position: string | undefined
+  /** Dropped where the connection is behind. */
+  readonly volatile: boolean
+}
+
+/** The way out to one connection, given by the transport when it opens. Plain functions: `send` is the hot path. */
+export interface Link {
+  /** Bounded: a client that does not read is closed as a slow consumer by the transport itself. */
+  readonly send: (outgoing: Outgoing) => void
+  /** One of the gateway's own events; with `position` it is `(data, {}, position)`. */
+  readonly emit: (event: string, data: unknown, position?: string) => void
+  /** Sends, and answers with what the client's own ack gave; `undefined` after the time-out or a disconnect. */
+  readonly ask: (outgoing: Outgoing, timeoutMs: number) => Effect.Effect<{ readonly data: unknown } | undefined>
+  /**
+   * Done when everything written has left the process; fails where the client takes nothing for BUFFER_AGE_MS or went
+   * away. What is written between two calls, a page of a replay, does not count against the buffer.
+   */
+  readonly drained: () => Effect.Effect<void, Refused<"slow_consumer">>
+  readonly close: (closing: Closing) => void
+}

@@ -1,0 +1,37 @@
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import type { Refused } from "#domain/errors.ts"
+import type { RoomName } from "#domain/room.ts"
+import type { Entry, Session } from "#domain/session.ts"
+
+/** A session as it was read: dropped then (undefined: it has a connection), seen now, by the store's clock in ms. */
+export interface StoredSession {
+  readonly session: Session
+  readonly droppedAt: number | undefined
+  readonly now: number
+}
+
+type Unavailable = Refused<"engine_unavailable">
+
+/**
+ * Sessions, each with one numbered owner. Whoever is not its owner any more writes nothing: the write answers false.
+ * A takeover names the number that it read, raises it, and is told to every node (`EngineEvents.taken`) in the same
+ * step; it answers undefined where somebody else was faster. A dropped session is kept for the recovery window.
+ * Contract: tests/contracts/session-store-contract.ts.
+ */
+export class SessionStore extends Context.Service<
+  SessionStore,
+  {
+    readonly open: (session: Session) => Effect.Effect<void, Unavailable>
+    readonly read: (id: string) => Effect.Effect<StoredSession | undefined, Unavailable>
+    readonly take: (
+      read: Session,
+      by: { readonly node: string; readonly connectionId: string },
+    ) => Effect.Effect<Session | undefined, Unavailable>
+    readonly join: (id: string, owner: number, room: RoomName, entry: Entry) => Effect.Effect<boolean, Unavailable>
+    readonly leave: (id: string, owner: number, room: RoomName) => Effect.Effect<boolean, Unavailable>
+    readonly drop: (id: string, owner: number) => Effect.Effect<boolean, Unavailable>
+    /** Ends it for good: its client was sent away. */
+    readonly end: (id: string, owner: number) => Effect.Effect<boolean, Unavailable>
+  }
+>()("roomcast/application/ports/session-store") {}

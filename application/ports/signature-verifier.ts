@@ -1,0 +1,22 @@
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import type { Refused } from "#domain/errors.ts"
+import type { Scope } from "./token-verifier.ts"
+
+/** The three headers of a Standard Webhook. */
+export interface Signature {
+  readonly id: string
+  readonly timestamp: string
+  readonly signature: string
+}
+
+/** Checks an HTTP API request that is signed in the Standard Webhooks form; the same signed id passes once. */
+export class SignatureVerifier extends Context.Service<
+  SignatureVerifier,
+  {
+    readonly verify: (
+      signature: Signature,
+      body: string,
+    ) => Effect.Effect<{ readonly id: string; readonly scopes: readonly Scope[] }, Refused<"unauthorized">>
+  }
+>()("roomcast/application/ports/signature-verifier") {}

@@ -1,0 +1,116 @@
+import type { Gate, Publication } from "./gate.ts"
+import type { Except, Message } from "./message.ts"
+import type { Offset } from "./offset.ts"
+import type { RoomName } from "./room.ts"
+import type { Entry } from "./session.ts"
+import type { User } from "./user.ts"
+
+export interface ConnectionInit {
+  readonly id: string
+  readonly user: User
+  readonly connectedAt: number
+  readonly address: string
+  readonly transport: string
+  /** Undefined for a client that asked for no positions (`meta: false`): it cannot recover. */
+  readonly session: { readonly id: string; readonly owner: number } | undefined
+  /** Its own id last, after those that its session had before. */
+  readonly ids: readonly string[]
+  readonly rooms: Iterable<readonly [RoomName, Entry]>
+  readonly floor: readonly Offset[]
+}
+
+/**
+ * One client's connection on this node: who it is, what rooms it is in, and how far it was sent what it is owed.
+ *
+ * The invariant of DESIGN section 6 rests on `floor` and `gate`: everything up to `floor` was sent in each partition;
+ * while `gate` is closed (not null) live messages wait in it; with it open, everything that the node has worked off was
+ * sent too.
+ */
+export class Connection {
+  readonly id: string
+  readonly connectedAt: number
+  readonly address: string
+  transport: string
+  user: User
+  readonly session: { readonly id: string; readonly owner: number } | undefined
+  readonly ids: readonly string[]
+  readonly rooms: Map<RoomName, Entry>
+  floor: Offset[]
+  gate: Gate | null = null
+  /** When it was last sent a position, ms since 1970. */
+  positionSentAt: number
+  /** The gateway said that its token is about to end. */
+  warnedOfExpiry = false
+  closed = false
+
+  constructor(init: ConnectionInit) {
+    this.id = init.id
+    this.user = init.user
+    this.connectedAt = init.connectedAt
+    this.positionSentAt = init.connectedAt
+    this.address = init.address
+    this.transport = init.transport
+    this.session = init.session
+    this.ids = init.ids
+    this.rooms = new Map(init.rooms)
+    this.floor = [...init.floor]
+  }
+
+  get userId(): string {
+    return this.user.claims.userId
+  }
+
+  /** Everything up to here, in each partition, was sent: what an open connection's position says. */
+  sentUpTo(workedOff: readonly Offset[]): Offset[] {
+    return this.gate === null ? this.floor.map((offset, i) => Math.max(offset, workedOff[i] ?? 0)) : [...this.floor]
+  }
+
+  /** From here on live messages wait. Closing a closed gate changes nothing. */
+  closeGate(gate: () => Gate, workedOff: readonly Offset[]): Gate {
+    if (this.gate === null) {
+      this.floor = this.sentUpTo(workedOff)
+      this.gate = gate()
+    }
+    return this.gate
+  }
+}
+
+const isExcepted = (connection: Connection, except: Except): boolean =>
+  except.users.includes(connection.userId) ||
+  except.connections.some((id) => connection.ids.includes(id)) ||
+  except.rooms.some((room) => connection.rooms.has(room))
+
+/**
+ * The room through which the connection gets a message: the first of the message's logged rooms that it is in, else the
+ * first. A message from before the connection joined a room of the same partition is not owed through that room.
+ */
+export const roomFor = (
+  connection: Connection,
+  message: Message,
+  offset: Offset,
+  isLogged: (room: RoomName) => boolean,
+): RoomName | undefined => {
+  let first: RoomName | undefined
+  for (const room of message.rooms) {
+    const entry = connection.rooms.get(room)
+    if (entry === undefined || entry.at >= offset) continue
+    if (!message.volatile && isLogged(room)) return room
+    first ??= room
+  }
+  return first
+}
+
+/** Whether this publication is the one by which the connection gets its message, live or in a replay. */
+export const isOwed = (
+  connection: Connection,
+  publication: Publication,
+  logged: boolean,
+  isLogged: (room: RoomName) => boolean,
+): boolean => {
+  const { message, offset, partition, room } = publication
+  if (logged && offset <= (connection.floor[partition] ?? 0)) return false
+  if (message.except !== undefined && isExcepted(connection, message.except)) return false
+  if (message.rooms.length > 1) return roomFor(connection, message, offset, isLogged) === room
+  const entry = connection.rooms.get(room)
+  return entry !== undefined && entry.at < offset
+}

@@ -1,0 +1,18 @@
+/** A member of a room, as presence shows it. */
+export interface Member {
+  readonly userId: string
+  readonly connectionId: string
+  readonly info?: unknown
+}
+
+/** The `data` of `room:joined` and `room:left`. */
+export interface PresenceChange extends Member {
+  readonly room: string
+}
+
+/** At most this many members, messages or list items in one answer. */
+export const MAX_PAGE = 1_000
+export const DEFAULT_PAGE = 100
+
+export const member = (userId: string, connectionId: string, info: unknown): Member =>
+  info === undefined ? { userId, connectionId } : { userId, connectionId, info }
