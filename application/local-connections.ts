@@ -1,5 +1,7 @@
 import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Semaphore from "effect/Semaphore"
 import { Connection, type ConnectionInit } from "#domain/connection.ts"
 import type { LocalRoom } from "./local-rooms.ts"
 import type { Link } from "./ports/link.ts"
@@ -9,12 +11,22 @@ export class LocalConnection extends Connection {
   readonly link: Link
   /** Held rooms, to be released when it closes. */
   readonly held: LocalRoom[] = []
-  /** Its gate is to be opened when the running event's ack was written. */
-  reopen = false
+  /** How many want its gate closed. */
+  gateHolds = 0
+  /** A fiber is opening its gate. */
+  opening = false
+
+  private turns: Semaphore.Semaphore | undefined
 
   constructor(init: ConnectionInit, link: Link) {
     super(init)
     this.link = link
+  }
+
+  /** One change of its rooms at a time, whether its client, a handler or the API wants it. */
+  inTurn<A, E, R>(change: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+    this.turns ??= Semaphore.makeUnsafe(1)
+    return this.turns.withPermit(change)
   }
 }
 

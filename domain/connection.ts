@@ -1,7 +1,7 @@
 import type { Gate, Publication } from "./gate.ts"
 import type { Except, Message } from "./message.ts"
 import type { Offset } from "./offset.ts"
-import type { RoomName } from "./room.ts"
+import { isGatewayRoom, type RoomName } from "./room.ts"
 import type { Entry } from "./session.ts"
 import type { User } from "./user.ts"
 
@@ -58,6 +58,11 @@ export class Connection {
 
   get userId(): string {
     return this.user.claims.userId
+  }
+
+  /** The application's rooms that it is in, in the order joined. */
+  get applicationRooms(): RoomName[] {
+    return [...this.rooms.keys()].filter((room) => !isGatewayRoom(room))
   }
 
   /** Everything up to here, in each partition, was sent: what an open connection's position says. */

@@ -32,8 +32,9 @@ export const BUFFER_AGE_MS = 30_000
 export const GATE_MESSAGES = 5_000
 
 /**
- * A token bucket: `perSecond` tokens a second, at most `burst` at once. `take` answers 0 where a token was there, else
- * the ms until the next one. It is told the time, in ms, and never goes back with it.
+ * A token bucket: `perSecond` tokens a second, at most `burst` at once. `take` answers 0 where the tokens were there,
+ * else the ms until they are. A cost above `burst` needs a full bucket and leaves it in debt, so that it passes in the
+ * end and the rate holds all the same. It is told the time, in ms, and never goes back with it.
  */
 export class TokenBucket {
   private tokens: number
@@ -48,21 +49,26 @@ export class TokenBucket {
     this.at = nowMs
   }
 
-  take(nowMs: number): number {
+  take(nowMs: number, cost = 1): number {
     if (nowMs > this.at) {
       this.tokens = Math.min(this.burst, this.tokens + ((nowMs - this.at) * this.perSecond) / 1000)
       this.at = nowMs
     }
-    if (this.tokens >= 1) {
-      this.tokens -= 1
+    if (this.tokens >= Math.min(cost, this.burst)) {
+      this.tokens -= cost
       return 0
     }
-    return Math.ceil(((1 - this.tokens) * 1000) / this.perSecond)
+    return this.msUntil(cost)
   }
 
   /** Tokens left, whole ones. */
   get left(): number {
-    return Math.floor(this.tokens)
+    return Math.max(0, Math.floor(this.tokens))
+  }
+
+  /** From the last `take` until so many tokens are there, or the bucket is full; ms. */
+  msUntil(tokens: number): number {
+    return Math.max(0, Math.ceil(((Math.min(tokens, this.burst) - this.tokens) * 1000) / this.perSecond))
   }
 
   /** Nothing was taken for so long that a new bucket would be the same. */

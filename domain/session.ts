@@ -23,6 +23,8 @@ export interface Session {
   /** The ids that its connections had, newest last, at most MAX_PAST_IDS. */
   readonly connectionIds: readonly string[]
   readonly rooms: ReadonlyMap<RoomName, Entry>
+  /** What the connect hook gave to be shown to others, in place of the token's; undefined: the token's. */
+  readonly info: unknown
 }
 
 /** Ids are made of 160 random bits in base64url; anything else is not ours. */

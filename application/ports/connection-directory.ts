@@ -44,7 +44,8 @@ type Unavailable = Refused<"engine_unavailable">
 /**
  * Who is connected where, and in which rooms: the answer to every look-up, cluster-wide. A connection that dropped may
  * stay a member for the presence grace (`departing`); it counts as online no more. Pages are stable while nothing
- * changes; an unknown cursor is the beginning. Contract: tests/contracts/connection-directory-contract.ts.
+ * changes, rooms by name, members in the order of joining; an unknown cursor is the beginning. What comes late, for a
+ * connection that was removed, does nothing. Contract: tests/contracts/connection-directory-contract.ts.
  */
 export class ConnectionDirectory extends Context.Service<
   ConnectionDirectory,

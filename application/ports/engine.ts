@@ -58,6 +58,8 @@ export class Engine extends Context.Service<
     /** The same for one partition, in an offset. */
     readonly epochOf: (partition: number) => string
     readonly workedOff: readonly Offset[]
+    /** How long a room's newest offset is remembered at least: a position older than that cannot be recovered from. */
+    readonly recordTtlMs: number
     /** Whether the subscription is known to work: `recovered: true` is answered only then, and readiness needs it. */
     readonly isFresh: () => boolean
     /** Called once, before anything else. */

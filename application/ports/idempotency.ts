@@ -4,7 +4,8 @@ import type { Refused } from "#domain/errors.ts"
 
 /**
  * For work whose answer the engine's own record cannot hold (a push that waits for acknowledgements): the first caller of
- * a key runs it, whoever repeats the key meanwhile or within 10 minutes gets the same answer. A failure is not kept.
+ * a key runs it, whoever repeats the key meanwhile or within 10 minutes gets the same answer. A failure is not kept. The
+ * work goes on when its first caller goes away. Contract: tests/contracts/idempotency-contract.ts.
  */
 export class Idempotency extends Context.Service<
   Idempotency,

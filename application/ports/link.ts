@@ -1,4 +1,5 @@
 import type * as Effect from "effect/Effect"
+import type { LocalConnection } from "#application/local-connections.ts"
 import type { Closing } from "#domain/closing.ts"
 import type { Refused } from "#domain/errors.ts"
 
@@ -20,6 +21,8 @@ export interface Outgoing {
 
 /** The way out to one connection, given by the transport when it opens. Plain functions: `send` is the hot path. */
 export interface Link {
+  /** Whose link it is: called once, as soon as there is something that the transport's end must undo. */
+  readonly opened: (connection: LocalConnection) => void
   /** Bounded: a client that does not read is closed as a slow consumer by the transport itself. */
   readonly send: (outgoing: Outgoing) => void
   /** One of the gateway's own events; with `position` it is `(data, {}, position)`. */
@@ -31,5 +34,8 @@ export interface Link {
    * away. What is written between two calls, a page of a replay, does not count against the buffer.
    */
   readonly drained: () => Effect.Effect<void, Refused<"slow_consumer">>
-  readonly close: (closing: Closing) => void
+  /** False: it was closing already. */
+  readonly close: (closing: Closing) => boolean
+  /** Called once a second: closes a client that has taken nothing for BUFFER_AGE_MS. */
+  readonly tend: (nowMs: number) => void
 }

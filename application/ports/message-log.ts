@@ -31,7 +31,7 @@ export interface LogPage {
   readonly epoch: string
   /** The partition's clock at this read; what was published before it is at or below it. */
   readonly clock: Offset
-  /** In the order asked; rooms that the bounds did not reach are missing at the end. */
+  /** Every room that was asked for, in that order. */
   readonly rooms: readonly RoomPage[]
 }
 
@@ -57,7 +57,7 @@ export interface LastMessages {
 export class MessageLog extends Context.Service<
   MessageLog,
   {
-    /** At most `entries` in all and about `bytes`, at least one entry where there is one. */
+    /** At most `entries` and about `bytes` of each room, at least one entry where there is one. */
     readonly read: (
       partition: number,
       cursors: readonly Cursor[],

@@ -32,7 +32,7 @@ export class Metrics extends Context.Service<
     readonly messageDelivered: (count: number, bytes: number) => void
     /** From acceptance to the last local socket's write, s. */
     readonly publishToSocket: (seconds: number) => void
-    readonly clientEvent: (kind: "gateway" | "handler" | "rpc" | "unknown", outcome: string, seconds: number) => void
+    readonly clientEvent: (kind: "gateway" | "application" | "unknown", outcome: string, seconds: number) => void
     /** An error given to a client or an HTTP caller. */
     readonly errorAnswered: (code: string, edge: "socketio" | "http") => void
     readonly backendCall: (kind: string, outcome: string, seconds: number) => void

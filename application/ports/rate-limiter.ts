@@ -6,11 +6,15 @@ export interface RateDecision {
   readonly allowed: boolean
   /** Requests left at once. */
   readonly remaining: number
-  /** Until one more is allowed, where none is; else until all are, ms. */
+  /** Refused: until the same cost is allowed. Else, where none is left, until one more is; else until all are. In ms. */
   readonly resetMs: number
 }
 
-/** Counts requests by key over the whole cluster: `perSecond` of them, `burst` at once. */
+/**
+ * Counts requests by key over the whole cluster: `perSecond` of them, `burst` at once. A key always comes with the same
+ * limit. A cost above `burst` passes once nothing is used up, and the rest of it is waited for afterwards.
+ * Contract: tests/contracts/rate-limiter-contract.ts.
+ */
 export class RateLimiter extends Context.Service<
   RateLimiter,
   {

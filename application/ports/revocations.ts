@@ -13,7 +13,10 @@ export type Revocation = RevocationInput & { readonly id: string; readonly creat
 
 type Unavailable = Refused<"engine_unavailable">
 
-/** Tokens that are valid no more. Kept until no token that they are about can still be valid. */
+/**
+ * Tokens that are valid no more. Kept until no token that they are about can still be valid, clock tolerance included.
+ * Contract: tests/contracts/revocations-contract.ts.
+ */
 export class Revocations extends Context.Service<
   Revocations,
   {

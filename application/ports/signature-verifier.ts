@@ -10,13 +10,19 @@ export interface Signature {
   readonly signature: string
 }
 
-/** Checks an HTTP API request that is signed in the Standard Webhooks form; the same signed id passes once. */
+/**
+ * Checks an HTTP API request that is signed in the Standard Webhooks form; the same signed id passes once. `overloaded`:
+ * the signature is valid, but so many ids are remembered that this one cannot be told from a repeated one.
+ */
 export class SignatureVerifier extends Context.Service<
   SignatureVerifier,
   {
     readonly verify: (
       signature: Signature,
       body: string,
-    ) => Effect.Effect<{ readonly id: string; readonly scopes: readonly Scope[] }, Refused<"unauthorized">>
+    ) => Effect.Effect<
+      { readonly id: string; readonly scopes: readonly Scope[] },
+      Refused<"unauthorized" | "overloaded">
+    >
   }
 >()("roomcast/application/ports/signature-verifier") {}

@@ -1,0 +1,37 @@
+import type { PushInput } from "#application/ports/handler-actions.ts"
+
+/** What a push answers: as `POST /v1/messages` does. */
+export interface Pushed {
+  readonly id: string
+  readonly offset?: string
+}
+
+/** Goes to the gateway's log, with the connection's id and the event. Properties are redacted as everywhere. */
+export type HandlerLog = {
+  readonly [Level in "debug" | "info" | "warn" | "error"]: (
+    message: string,
+    properties?: Readonly<Record<string, unknown>>,
+  ) => void
+}
+
+/** On whose behalf a handler runs, and what it may do. The functions need no `this`. */
+export interface HandlerContext {
+  readonly userId: string
+  readonly connectionId: string
+  /** The token's `info` claim, or what the connect webhook made of it. */
+  readonly info: unknown
+  /** Pushes with the backend's rights: no rule of a room is asked. Rejects with ActionRefused. */
+  readonly push: (push: PushInput) => Promise<Pushed>
+  /** Joins the caller's connection, or another one, whatever the room's rule. Rejects with ActionRefused. */
+  readonly join: (room: string, connectionId?: string) => Promise<void>
+  /** Rejects with ActionRefused. */
+  readonly leave: (room: string, connectionId?: string) => Promise<void>
+  /**
+   * Ends the handler by throwing; the client is answered with these words. `code` is 1-64 of `a-z 0-9 _ . -`, `message` at
+   * most 500 characters, `details` JSON of at most 4 kB.
+   */
+  readonly refuse: (code: string, message: string, details?: unknown) => never
+  readonly log: HandlerLog
+  /** Aborted when the handler is late or its caller has gone: nobody waits for the answer any more. */
+  readonly signal: AbortSignal
+}

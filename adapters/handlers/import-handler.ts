@@ -1,0 +1,70 @@
+import { registerHooks } from "node:module"
+import { extname } from "node:path"
+import { pathToFileURL } from "node:url"
+
+const EXTENSION = extname(new URL(import.meta.url).pathname)
+
+/** What a handler's `import … from "roomcast"` resolves to: this very package, from sources or compiled. */
+const SELF = new URL(`./roomcast${EXTENSION}`, import.meta.url).href
+
+/**
+ * Node resolves "roomcast" inside a handler by the resolve hook alone. Deno builds its module graph without that hook, but
+ * runs it for what a module imports whose source came from a load hook: so each handler is imported by such a module. Its
+ * address has an authority, for module runners (Vite's) leave such addresses to the runtime. Deno documents none of this;
+ * tests/adapters/handlers/load-on-each-runtime.test.ts pins it.
+ */
+const VIA = "handler://"
+
+let registered = false
+
+/** Hooks are for the whole process and stay. */
+const register = (): void => {
+  if (registered) return
+  registered = true
+  registerHooks({
+    resolve: (specifier, context, next) => {
+      if (specifier === "roomcast")
+        return { url: SELF, format: EXTENSION === ".ts" ? "module-typescript" : "module", shortCircuit: true }
+      if (specifier.startsWith(VIA)) return { url: specifier, format: "module", shortCircuit: true }
+      return next(specifier, context)
+    },
+    load: (url, context, next) =>
+      url.startsWith(VIA)
+        ? {
+            format: "module",
+            shortCircuit: true,
+            source: `export * as file from ${JSON.stringify(url.slice(VIA.length))};`,
+          }
+        : next(url, context),
+  })
+}
+
+/**
+ * The default export of a handler module, undefined where it has none. Rejects with what the module threw or with its
+ * syntax error, whose stack names file and line.
+ */
+export const importHandler = async (path: string): Promise<unknown> => {
+  register()
+  const url = pathToFileURL(path).href
+  try {
+    const module: { readonly file: { readonly default?: unknown } } = await import(/* @vite-ignore */ `${VIA}${url}`)
+    return module.file.default
+  } catch (error) {
+    // Deno says no more than this of a module that does not parse: imported plainly it gives line and reason.
+    if (error instanceof Error && error.message.includes("Loading unprepared module"))
+      await import(/* @vite-ignore */ url)
+    throw error
+  }
+}
+
+/** The line of a file that an error's stack names first. */
+export const lineOf = (error: unknown, path: string): number | undefined => {
+  const stack = error instanceof Error ? `${error.message}\n${error.stack ?? ""}` : ""
+  for (const name of [pathToFileURL(path).href, path]) {
+    for (let at = stack.indexOf(name); at >= 0; at = stack.indexOf(name, at + 1)) {
+      const line = /^:(\d+)/.exec(stack.slice(at + name.length))?.[1]
+      if (line !== undefined) return Number(line)
+    }
+  }
+  return undefined
+}

@@ -1,0 +1,36 @@
+import { Gauge as Exported, type Registry } from "prom-client"
+import type { Gauge } from "#application/ports/metrics.ts"
+
+const HELP = {
+  connections: "Connections on this node.",
+  rooms: "Rooms with a member on this node.",
+  log_messages: "Messages that the memory engine keeps.",
+  log_bytes: "About what the memory engine's messages weigh.",
+  log_rooms: "Rooms with a log in the memory engine.",
+  sessions: "Sessions that the memory engine keeps, dropped ones included.",
+  idempotency_records: "Answers kept for repeated idempotency keys.",
+  revocations: "Revocations in force.",
+  rate_limit_keys: "Keys whose rate is being limited.",
+  address_limit_keys: "Addresses whose rate of connecting is being limited.",
+  webhook_queue: "Notices that wait to be sent to the backend.",
+  webhook_in_flight: "Requests to the backend under way.",
+  outgoing_buffer_bytes: "What waits to be written to clients.",
+} as const satisfies Record<Gauge, string>
+
+/** Gauges that are read at each scrape; one that nobody observes is not exported. */
+export const observedGauges = (registry: Registry): ((gauge: Gauge, read: () => number) => void) => {
+  const readers = new Map<Gauge, () => number>()
+  return (gauge, read) => {
+    const isNew = !readers.has(gauge)
+    readers.set(gauge, read)
+    if (!isNew) return
+    new Exported({
+      name: `roomcast_${gauge}`,
+      help: HELP[gauge],
+      registers: [registry],
+      collect() {
+        this.set(readers.get(gauge)?.() ?? 0)
+      },
+    })
+  }
+}

@@ -1,0 +1,190 @@
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type { LocalConnection } from "#application/local-connections.ts"
+import { EventHandlers } from "#application/ports/event-handlers.ts"
+import type { Metrics } from "#application/ports/metrics.ts"
+import { dispatchClientEvent } from "#application/use-cases/dispatch-client-event.ts"
+import { type Declined, errorBody, Refusal } from "#domain/errors.ts"
+import { type Limits, TokenBucket } from "#domain/limits.ts"
+import { GATEWAY_EVENTS } from "./gateway-events.ts"
+import type { Run } from "./run.ts"
+import type { SocketLink } from "./socket-link.ts"
+
+export interface ClientEventsOptions {
+  readonly run: Run
+  readonly limits: Limits
+  readonly metrics: Metrics["Service"]
+  readonly nowMs: () => number
+}
+
+interface Pending {
+  readonly event: string
+  readonly data: unknown
+  readonly ack: ((answer: unknown) => void) | undefined
+}
+
+/** Events that wait behind a join or a slow handler; a client that sends more is told that it is too fast. */
+const MAX_WAITING = 200
+
+const isAck = (value: unknown): value is (answer: unknown) => void => typeof value === "function"
+
+/**
+ * A connection's events: begun in the order of arrival. The gateway's own run one at a time and hold back what follows;
+ * handlers and rpc overlap, up to `limits.eventsInFlight`. Each ack is answered once, whatever happens.
+ */
+export class ClientEvents {
+  private readonly waiting: Pending[] = []
+  private readonly running = new Set<() => void>()
+  private inFlight = 0
+  /** Until the connection is started, and while one of the gateway's own events runs. */
+  private held = true
+  private connection: LocalConnection | undefined
+  private readonly bucket: TokenBucket | undefined
+  private readonly link: SocketLink
+  private readonly options: ClientEventsOptions
+
+  constructor(link: SocketLink, options: ClientEventsOptions) {
+    this.link = link
+    this.options = options
+    const { eventsPerSecond } = options.limits
+    this.bucket =
+      eventsPerSecond === 0 ? undefined : new TokenBucket(eventsPerSecond, eventsPerSecond * 2, options.nowMs())
+  }
+
+  /** Every event of the client, as Socket.IO hands it over: name, arguments, and its ack last. */
+  take(event: unknown, args: readonly unknown[]): void {
+    const last = args.at(-1)
+    const ack = isAck(last) ? last : undefined
+    const sent = ack === undefined ? args : args.slice(0, -1)
+    const refusal = this.check(event, sent)
+    if (refusal !== undefined) {
+      this.refuse(ack, refusal)
+      return
+    }
+    this.waiting.push({ event: String(event), data: sent[0] ?? null, ack })
+    this.next()
+  }
+
+  start(connection: LocalConnection): void {
+    this.connection = connection
+    this.held = false
+    this.next()
+  }
+
+  /** The client is gone: what waits is dropped, handlers are told by their signal. */
+  stop(): void {
+    this.held = true
+    this.waiting.length = 0
+    for (const interrupt of [...this.running]) interrupt()
+  }
+
+  private check(event: unknown, args: readonly unknown[]): Refusal | undefined {
+    const waitMs = this.bucket?.take(this.options.nowMs()) ?? 0
+    const { eventsPerSecond } = this.options.limits
+    if (waitMs > 0) {
+      this.options.metrics.limitHit("events_per_second")
+      return new Refusal("rate_limited", `at most ${eventsPerSecond} events a second`, { retryAfterMs: waitMs })
+    }
+    if (this.waiting.length >= MAX_WAITING) {
+      this.options.metrics.limitHit("events_waiting")
+      return new Refusal("rate_limited", `at most ${MAX_WAITING} events wait for their turn`, { retryAfterMs: 1_000 })
+    }
+    if (typeof event !== "string")
+      return new Refusal("invalid_request", `an event's name is a string, found ${typeof event}`)
+    if (args.length > 1)
+      return new Refusal(
+        "invalid_request",
+        `an event carries one argument, found ${args.length}: put them into one object`,
+      )
+    return undefined
+  }
+
+  private next(): void {
+    while (!this.held) {
+      const pending = this.waiting[0]
+      if (pending === undefined || this.connection === undefined) return
+      const gateway = GATEWAY_EVENTS.has(pending.event)
+      if (!gateway && this.options.limits.eventsInFlight > 0 && this.inFlight >= this.options.limits.eventsInFlight)
+        return
+      this.waiting.shift()
+      if (gateway) this.runGateway(this.connection, pending)
+      else this.runApplication(this.connection, pending)
+    }
+  }
+
+  private runGateway(connection: LocalConnection, { ack, data, event }: Pending): void {
+    const work = GATEWAY_EVENTS.get(event)
+    if (work === undefined) return
+    this.held = true
+    const began = this.options.nowMs()
+    const done = (): void => {
+      this.held = connection.closed
+      this.next()
+    }
+    const whenRead = this.link.isBehind ? Effect.ignore(this.link.drained()) : Effect.void
+    this.options.run(Effect.andThen(whenRead, work(connection, data)), {
+      onExit: (exit) => {
+        this.count("gateway", exit, began)
+        if (Exit.isFailure(exit)) {
+          this.fail(connection, { ack, data, event }, exit.cause)
+          return done()
+        }
+        const { afterwards, answer } = exit.value
+        ack?.({ ok: true, ...answer })
+        if (afterwards === undefined) return done()
+        this.options.run(afterwards, { onExit: done })
+      },
+    })
+  }
+
+  private runApplication(connection: LocalConnection, pending: Pending): void {
+    this.inFlight++
+    const began = this.options.nowMs()
+    let interrupt: (() => void) | undefined
+    let finished = false
+    interrupt = this.options.run(dispatchClientEvent(connection, pending.event, pending.data), {
+      onExit: (exit) => {
+        finished = true
+        this.inFlight--
+        if (interrupt !== undefined) this.running.delete(interrupt)
+        this.count("application", exit, began)
+        if (Exit.isSuccess(exit)) pending.ack?.({ ok: true, data: exit.value })
+        else this.fail(connection, pending, exit.cause)
+        this.next()
+      },
+    })
+    if (!finished) this.running.add(interrupt)
+  }
+
+  private count(kind: "gateway" | "application", exit: Exit.Exit<unknown, Refusal | Declined>, began: number): void {
+    const outcome = Exit.isSuccess(exit) ? "ok" : refusalOf(exit.cause)._tag
+    const counted = kind === "gateway" ? "gateway" : outcome === "unknown_event" ? "unknown" : "application"
+    this.options.metrics.clientEvent(counted, outcome, Math.max(0, this.options.nowMs() - began) / 1000)
+  }
+
+  private fail(connection: LocalConnection, { ack, event }: Pending, cause: Cause.Cause<Refusal | Declined>): void {
+    const refusal = refusalOf(cause)
+    this.refuse(ack, refusal)
+    const caller = { userId: connection.userId, connectionId: connection.id, info: connection.user.claims.info }
+    const told = Effect.gen(function* () {
+      const handlers = yield* EventHandlers
+      if (Cause.hasDies(cause)) yield* Effect.logError("an event failed", { connectionId: caller.connectionId }, cause)
+      yield* handlers.error(caller, event, refusal._tag === "declined" ? refusal.code : refusal._tag)
+    })
+    this.options.run(told, { onExit: () => undefined })
+  }
+
+  private refuse(ack: Pending["ack"], refusal: Refusal | Declined): void {
+    this.options.metrics.errorAnswered(refusal._tag, "socketio")
+    ack?.({ ok: false, error: errorBody(refusal) })
+  }
+}
+
+const refusalOf = (cause: Cause.Cause<Refusal | Declined>): Refusal | Declined => {
+  const failed = cause.reasons.find(Cause.isFailReason)
+  if (failed !== undefined) return failed.error
+  return Cause.hasInterruptsOnly(cause)
+    ? new Refusal("draining", "the connection or the node is closing")
+    : new Refusal("internal", "the event could not be handled")
+}

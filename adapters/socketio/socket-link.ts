@@ -1,0 +1,126 @@
+import * as Effect from "effect/Effect"
+import type { Socket } from "socket.io"
+import type { LocalConnection } from "#application/local-connections.ts"
+import type { Link, Outgoing } from "#application/ports/link.ts"
+import { CLOSINGS, type Closing } from "#domain/closing.ts"
+import { Refusal, type Refused } from "#domain/errors.ts"
+import { cutConnection } from "./cut-connection.ts"
+import { OutgoingBuffer } from "./outgoing-buffer.ts"
+import { encodeOwn, type PacketEncoder } from "./packet-encoder.ts"
+
+export interface LinkOptions {
+  readonly encoder: PacketEncoder
+  /** 0: no limit */
+  readonly bufferBytes: number
+  readonly nowMs: () => number
+  readonly limitHit: (limit: string) => void
+}
+
+/** How long a client may take to answer a close before its connection is cut. */
+const CLOSE_MS = 3_000
+
+/** The way out to one Socket.IO client. */
+export class SocketLink implements Link {
+  connection: LocalConnection | undefined
+  /** Why the gateway closes it; undefined while it does not. */
+  closing: Closing | undefined
+  readonly buffer: OutgoingBuffer
+  private readonly socket: Socket
+  private readonly meta: boolean
+  private readonly options: LinkOptions
+
+  constructor(socket: Socket, meta: boolean, options: LinkOptions) {
+    this.socket = socket
+    this.meta = meta
+    this.options = options
+    this.buffer = new OutgoingBuffer(socket.conn, options.nowMs)
+  }
+
+  opened(connection: LocalConnection): void {
+    this.connection = connection
+  }
+
+  send(outgoing: Outgoing): void {
+    if (this.closing !== undefined || this.refuses(outgoing)) return
+    const { options, text } = this.options.encoder.encode(outgoing, this.meta)
+    this.socket.conn.write(text, options)
+  }
+
+  emit(event: string, data: unknown, position?: string): void {
+    if (this.closing !== undefined) return
+    const { options, text } = encodeOwn(event, data, this.meta ? position : undefined)
+    this.socket.conn.write(text, options)
+  }
+
+  ask(outgoing: Outgoing, timeoutMs: number): Effect.Effect<{ readonly data: unknown } | undefined> {
+    return Effect.callback((resume) => {
+      const { data, event, meta } = outgoing
+      const args: unknown[] = this.meta ? [JSON.parse(data), JSON.parse(meta)] : [JSON.parse(data)]
+      const answered = (error: unknown, answer: unknown): void => {
+        resume(Effect.succeed(error === null ? { data: answer ?? null } : undefined))
+      }
+      this.socket.timeout(timeoutMs).emit(event, ...args, answered)
+    })
+  }
+
+  drained(): Effect.Effect<void, Refused<"slow_consumer">> {
+    return Effect.callback((resume) => {
+      const cancel = this.buffer.whenEmpty(() => {
+        const gone = this.closing !== undefined || this.socket.conn.readyState !== "open"
+        resume(
+          gone
+            ? Effect.fail(new Refusal("slow_consumer", "the connection closed before it took everything"))
+            : Effect.void,
+        )
+      })
+      return Effect.sync(cancel)
+    })
+  }
+
+  /** `session:closing` first where it can be written; who does not read, or was replaced, is cut. */
+  close(closing: Closing): boolean {
+    if (this.closing !== undefined) return false
+    const { code, message, reconnect, retryAfterMs } = closing
+    const cut = code === "slow_consumer" || code === "session_taken"
+    if (!cut)
+      this.emit("session:closing", { code, message, reconnect, ...(retryAfterMs !== undefined && { retryAfterMs }) })
+    this.closing = closing
+    const { conn } = this.socket
+    if (cut) {
+      cutConnection(conn)
+      return true
+    }
+    if (reconnect) conn.close()
+    else this.socket.disconnect(true)
+    const timer = setTimeout(() => cutConnection(conn), CLOSE_MS)
+    timer.unref()
+    conn.once("close", () => clearTimeout(timer))
+    return true
+  }
+
+  /** So much waits for the client that no large answer should be added to it. */
+  get isBehind(): boolean {
+    return this.options.bufferBytes > 0 && this.buffer.bytes > this.options.bufferBytes / 2
+  }
+
+  tend(nowMs: number): void {
+    if (this.closing === undefined && this.buffer.isStalled(nowMs)) {
+      this.options.limitHit("buffer_age")
+      this.close(CLOSINGS.slowConsumer)
+    }
+  }
+
+  /** Behind its gate a connection is written in pages that wait for it, so that only what is live counts. */
+  private refuses(outgoing: Outgoing): boolean {
+    const { bufferBytes } = this.options
+    if (bufferBytes === 0 || this.buffer.bytes + outgoing.data.length <= bufferBytes) return false
+    if (this.buffer.bytes === 0 || (this.connection?.gate ?? null) !== null) return false
+    if (outgoing.volatile) {
+      this.options.limitHit("buffer_volatile")
+      return true
+    }
+    this.options.limitHit("buffer_bytes")
+    this.close(CLOSINGS.slowConsumer)
+    return true
+  }
+}

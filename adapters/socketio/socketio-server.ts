@@ -1,0 +1,147 @@
+import { randomBytes } from "node:crypto"
+import type { Server as HttpServer, IncomingMessage, ServerResponse } from "node:http"
+import type { Duplex } from "node:stream"
+import { Server, type Socket } from "socket.io"
+import type { Metrics } from "#application/ports/metrics.ts"
+import { type Code, ERRORS, errorBody, Refusal } from "#domain/errors.ts"
+import type { Limits } from "#domain/limits.ts"
+import { clientAddress } from "./client-address.ts"
+import { ClientSession } from "./connect-client.ts"
+import { cutConnection } from "./cut-connection.ts"
+import { HandshakeGuard } from "./handshake-guard.ts"
+import { PacketEncoder } from "./packet-encoder.ts"
+import { limitPackets } from "./packet-limit.ts"
+import type { Run } from "./run.ts"
+import { BoundedWebSocketServer } from "./websocket-engine.ts"
+
+export interface SocketioOptions {
+  readonly node: string
+  readonly run: Run
+  readonly metrics: Metrics["Service"]
+  readonly limits: Limits
+  readonly trustedProxies: readonly string[]
+  readonly allowsOrigin: (origin: string) => boolean
+  /** A header that a peer who is no trusted proxy sent; told once. */
+  readonly onUntrustedForwarding: (peer: string) => void
+  readonly nowMs: () => number
+}
+
+export interface SocketioServer {
+  /** For requests to PATH; everything else is not its business. */
+  readonly handleRequest: (request: IncomingMessage, response: ServerResponse) => void
+  readonly handleUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void
+  readonly connections: () => number
+  /** From here on handshakes are refused with 503. */
+  readonly drain: () => void
+  /** Cuts who is still there, and ends. */
+  readonly close: () => Promise<void>
+}
+
+export const PATH = "/socket.io/"
+
+const CONNECT_MS = 10_000
+const SWEEP_MS = 10_000
+/** Beside the data: the event's name, its room, an id; events a little too large are refused by name, not by a cut. */
+const PACKET_OVERHEAD = 16_384
+
+/** engine.io's own listeners, taken off the server: what is ours to decide is decided before it. */
+const takeListeners = (server: HttpServer, event: "request" | "upgrade"): ((...args: unknown[]) => void) => {
+  const own = server.listeners(event)
+  server.removeAllListeners(event)
+  return (...args) => {
+    for (const listener of own) Reflect.apply(listener, server, args)
+  }
+}
+
+const isHandshake = (url: string): boolean => !/[?&]sid=/.test(url)
+
+/** The gateway's Socket.IO side on a `node:http` server: namespace `/`, WebSocket and polling. */
+export const socketioServer = (server: HttpServer, options: SocketioOptions): SocketioServer => {
+  const { limits, metrics, node, nowMs, run } = options
+  let draining = false
+  const addressOf = clientAddress(options.trustedProxies, options.onUntrustedForwarding)
+  const io = new Server(server, {
+    serveClient: false,
+    connectTimeout: CONNECT_MS,
+    maxHttpBufferSize: 2 * limits.payloadBytes + PACKET_OVERHEAD,
+    cors: { origin: (origin, answer) => answer(null, origin === undefined || options.allowsOrigin(origin)) },
+    wsEngine: BoundedWebSocketServer,
+  })
+  io.engine.generateId = () => `${node}.${randomBytes(16).toString("base64url")}`
+  const engineRequest = takeListeners(server, "request")
+  const engineUpgrade = takeListeners(server, "upgrade")
+
+  const refused = (code: Code): void => metrics.connectionRefused(code)
+  const guard = new HandshakeGuard({
+    addressOf,
+    allowsOrigin: options.allowsOrigin,
+    connectionsPerNode: limits.connectionsPerNode,
+    connectsPerSecondPerAddress: limits.connectsPerSecondPerAddress,
+    connections: () => conns.size,
+    draining: () => draining,
+    nowMs,
+    refused,
+    limitHit: metrics.limitHit,
+  })
+  metrics.observe("address_limit_keys", () => guard.addresses)
+  const sweep = setInterval(() => guard.sweep(), SWEEP_MS)
+  sweep.unref()
+
+  const sessions = new WeakMap<Socket, ClientSession>()
+  const joined = new WeakSet<Socket["client"]>()
+  const encoder = new PacketEncoder()
+  const session = {
+    encoder,
+    bufferBytes: limits.bufferBytes,
+    limitHit: metrics.limitHit,
+    run,
+    limits,
+    metrics,
+    nowMs,
+    addressOf: (socket: Socket) => addressOf(socket.request),
+  }
+  const conns = new Set<Socket["conn"]>()
+  io.engine.on("connection", (conn: Socket["conn"]) => {
+    conns.add(conn)
+    conn.once("close", () => conns.delete(conn))
+    limitPackets(conn, {
+      eventsPerSecond: limits.eventsPerSecond,
+      nowMs,
+      exceeded: () => metrics.limitHit("packets_per_second"),
+    })
+  })
+  io.use((socket, next) => {
+    if (joined.has(socket.client)) {
+      const refusal = new Refusal("already_connecting", ERRORS.already_connecting.title)
+      refused(refusal._tag)
+      return next(Object.assign(new Error(refusal.message), { data: errorBody(refusal) }))
+    }
+    joined.add(socket.client)
+    const client = new ClientSession(socket, session)
+    sessions.set(socket, client)
+    client.admit(next)
+  })
+  io.on("connection", (socket) => sessions.get(socket)?.serve())
+
+  return {
+    handleRequest: (request, response) => {
+      const refusal = request.method === "GET" && isHandshake(request.url ?? "") ? guard.check(request) : undefined
+      if (refusal !== undefined) return guard.refuseRequest(refusal, response)
+      engineRequest(request, response)
+    },
+    handleUpgrade: (request, socket, head) => {
+      const refusal = isHandshake(request.url ?? "") ? guard.check(request) : undefined
+      if (refusal !== undefined) return guard.refuseUpgrade(refusal, socket)
+      engineUpgrade(request, socket, head)
+    },
+    connections: () => conns.size,
+    drain: () => {
+      draining = true
+    },
+    close: async () => {
+      clearInterval(sweep)
+      for (const conn of [...conns]) cutConnection(conn)
+      await io.close()
+    },
+  }
+}

@@ -1,0 +1,129 @@
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import { CLOSINGS } from "#domain/closing.ts"
+import { isOwed } from "#domain/connection.ts"
+import { Refusal, type Refused } from "#domain/errors.ts"
+import { Gate, type Publication } from "#domain/gate.ts"
+import { GATE_MESSAGES } from "#domain/limits.ts"
+import { formatPosition } from "#domain/offset.ts"
+import type { LocalConnection } from "./local-connections.ts"
+import { LocalRooms } from "./local-rooms.ts"
+import { readMerged } from "./log-reader.ts"
+import { outgoingOf } from "./outgoing.ts"
+import { Engine } from "./ports/engine.ts"
+import type { MessageLog } from "./ports/message-log.ts"
+import { Metrics } from "./ports/metrics.ts"
+import { Settings } from "./ports/settings.ts"
+
+type GatePorts = Engine | LocalRooms | MessageLog | Metrics | Settings
+
+/** Half of the outgoing buffer, so that what a gate lets go at once never makes a slow consumer of its client. */
+const newGate = (bufferBytes: number): Gate =>
+  new Gate(GATE_MESSAGES, bufferBytes === 0 ? Number.POSITIVE_INFINITY : bufferBytes / 2)
+
+/** From here on the connection's live messages wait. Each call is to be followed by one `openGate`. */
+export const closeGate = Effect.fnUntraced(function* (
+  connection: LocalConnection,
+): Effect.fn.Return<void, never, Engine | Settings> {
+  const engine = yield* Engine
+  const { limits } = yield* Settings
+  connection.gateHolds++
+  connection.closeGate(() => newGate(limits.bufferBytes), engine.workedOff)
+})
+
+/** Writes a publication behind the gate, with the position that the connection itself has come to. */
+const writeBehindGate = (
+  connection: LocalConnection,
+  publication: Publication,
+  engine: Engine["Service"],
+  rooms: LocalRooms["Service"],
+  nowMs: number,
+): boolean => {
+  const { message, offset, partition } = publication
+  const logged = !message.volatile && rooms.isLogged(publication.room)
+  if (!isOwed(connection, publication, logged, rooms.isLogged)) return false
+  if (!logged) {
+    connection.link.send(outgoingOf(publication, undefined))
+    return true
+  }
+  connection.floor[partition] = offset
+  connection.positionSentAt = nowMs
+  const position = formatPosition(engine.epoch(), connection.floor)
+  connection.link.send(outgoingOf(publication, { epoch: engine.epochOf(partition), position }))
+  return true
+}
+
+/**
+ * Sends what the connection's logged rooms hold after its floor, in offset order, in pages that wait for the client to
+ * take them. Afterwards the floor is the clock of the read: everything newer waits in the gate.
+ */
+export const replay = Effect.fnUntraced(function* (
+  connection: LocalConnection,
+): Effect.fn.Return<void, Refused<"engine_unavailable" | "slow_consumer">, GatePorts> {
+  const engine = yield* Engine
+  const rooms = yield* LocalRooms
+  const metrics = yield* Metrics
+  let replayed = 0
+  for (let partition = 0; partition < engine.partitions; partition++) {
+    const floor = connection.floor[partition] ?? 0
+    const cursors = [...connection.rooms]
+      .filter(([room]) => engine.partitionOf(room) === partition && rooms.isLogged(room))
+      .map(([room, { at }]) => ({ room, after: Math.max(at, floor) }))
+    if (cursors.length === 0) continue
+    connection.floor[partition] = yield* readMerged(partition, cursors, ({ holes, publications }) =>
+      Effect.gen(function* () {
+        if (holes.length > 0) {
+          connection.link.close(CLOSINGS.historyLost)
+          return yield* Effect.fail(new Refusal("slow_consumer", "messages were trimmed before they could be replayed"))
+        }
+        const now = yield* Clock.currentTimeMillis
+        for (const publication of publications) {
+          const { expiresAt } = publication.message
+          if (expiresAt !== undefined && expiresAt <= now) continue
+          if (writeBehindGate(connection, publication, engine, rooms, now)) replayed++
+        }
+        yield* connection.link.drained()
+      }),
+    )
+  }
+  metrics.replayed(replayed)
+})
+
+/**
+ * Undoes one `closeGate`; the last one lets what waited go, after what overflowed was read from the log again. Only one
+ * fiber at a time opens a gate; whoever closes it meanwhile opens it later.
+ */
+export const openGate = Effect.fnUntraced(function* (
+  connection: LocalConnection,
+): Effect.fn.Return<void, Refused<"engine_unavailable" | "slow_consumer">, GatePorts> {
+  connection.gateHolds--
+  const { gate } = connection
+  if (gate === null || connection.gateHolds > 0 || connection.opening) return
+  const engine = yield* Engine
+  const rooms = yield* LocalRooms
+  connection.opening = true
+  yield* Effect.gen(function* () {
+    while (gate.overflowed && connection.gateHolds === 0 && !connection.closed) {
+      gate.restart()
+      yield* replay(connection)
+    }
+    if (connection.gateHolds > 0 || connection.closed) return
+    const now = yield* Clock.currentTimeMillis
+    for (const publication of gate.release()) writeBehindGate(connection, publication, engine, rooms, now)
+    connection.gate = null
+  }).pipe(
+    Effect.ensuring(
+      Effect.sync(() => {
+        connection.opening = false
+      }),
+    ),
+  )
+})
+
+/** Opens the gate; where that cannot be done whole, the engine connection is closed and the client recovers. */
+export const openGateOrClose = (connection: LocalConnection): Effect.Effect<void, never, GatePorts> =>
+  Effect.catch(openGate(connection), (refusal) =>
+    Effect.sync(() =>
+      connection.link.close(refusal._tag === "slow_consumer" ? CLOSINGS.slowConsumer : CLOSINGS.engineUnavailable),
+    ),
+  )

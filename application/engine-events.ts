@@ -1,0 +1,30 @@
+import * as Context from "effect/Context"
+import { CLOSINGS } from "#domain/closing.ts"
+import { LocalConnections } from "./local-connections.ts"
+import { LocalRooms } from "./local-rooms.ts"
+import { Engine, type EngineEvents } from "./ports/engine.ts"
+import { Metrics } from "./ports/metrics.ts"
+import { deliverMessage } from "./use-cases/deliver-message.ts"
+
+/** What this node does with what its engine tells it. */
+export const engineEvents = (
+  services: Context.Context<Engine | LocalConnections | LocalRooms | Metrics>,
+  nowMs: () => number,
+): EngineEvents => {
+  const rooms = Context.get(services, LocalRooms)
+  const { byId, bySession } = Context.get(services, LocalConnections)
+  return {
+    deliver: deliverMessage(Context.get(services, Engine), rooms, Context.get(services, Metrics), nowMs),
+    hole: (name) => {
+      for (const { link } of [...(rooms.byName.get(name)?.members ?? [])]) link.close(CLOSINGS.historyLost)
+    },
+    newEpoch: () => {
+      for (const { link } of [...byId.values()]) link.close(CLOSINGS.newEpoch)
+    },
+    taken: (sessionId, owner) => {
+      const connection = bySession.get(sessionId)
+      if (connection?.session !== undefined && connection.session.owner < owner)
+        connection.link.close(CLOSINGS.sessionTaken)
+    },
+  }
+}

@@ -1,0 +1,84 @@
+import * as Effect from "effect/Effect"
+import { Refusal, type Refused } from "#domain/errors.ts"
+import type { Publication } from "#domain/gate.ts"
+import type { Offset } from "#domain/offset.ts"
+import type { RoomName } from "#domain/room.ts"
+import { type Cursor, MessageLog } from "./ports/message-log.ts"
+
+const ENTRIES = 500
+const BYTES = 512_000
+const ROOMS = 64
+
+export interface MergedPage {
+  /** In offset order over all rooms. */
+  readonly publications: readonly Publication[]
+  /** Rooms whose log is not whole from their cursor: nothing more of them follows. */
+  readonly holes: readonly RoomName[]
+}
+
+interface Reading {
+  readonly room: RoomName
+  at: Offset
+  readonly buffer: Publication[]
+  ended: boolean
+}
+
+/**
+ * Reads rooms of one partition from a cursor each, merged in offset order, up to the clock of the first read: what is
+ * newer comes by the subscription. In bounded pages, each worked off before the next is read. Wholeness is looked at
+ * entry by entry (domain/recovery.ts). Answers that clock; a new epoch meanwhile is `engine_unavailable`.
+ */
+export const readMerged = Effect.fnUntraced(function* <E, R>(
+  partition: number,
+  cursors: readonly Cursor[],
+  work: (page: MergedPage) => Effect.Effect<void, E, R>,
+): Effect.fn.Return<Offset, E | Refused<"engine_unavailable">, MessageLog | R> {
+  const log = yield* MessageLog
+  const readings: Reading[] = cursors.map(({ room, after }) => ({ room, at: after, buffer: [], ended: false }))
+  let upTo = Number.POSITIVE_INFINITY
+  let epoch: string | undefined
+  const next = (): Publication | undefined => {
+    let first: Reading | undefined
+    for (const reading of readings) {
+      const publication = reading.buffer[0]
+      if (publication === undefined) {
+        if (!reading.ended) return undefined
+      } else if (first?.buffer[0] === undefined || publication.offset < first.buffer[0].offset) first = reading
+    }
+    return first?.buffer.shift()
+  }
+  do {
+    const wanted = readings.filter(({ buffer, ended }) => !ended && buffer.length === 0).slice(0, ROOMS)
+    const share = Math.max(1, wanted.length)
+    const page = yield* log.read(
+      partition,
+      wanted.map(({ room, at }) => ({ room, after: at })),
+      { entries: Math.max(1, Math.floor(ENTRIES / share)), bytes: Math.max(1, Math.floor(BYTES / share)) },
+    )
+    epoch ??= page.epoch
+    if (page.epoch !== epoch) return yield* Effect.fail(new Refusal("engine_unavailable", "the store began anew"))
+    upTo = Math.min(upTo, page.clock)
+    const holes: RoomName[] = []
+    for (const [i, reading] of wanted.entries()) {
+      const read = page.rooms[i]
+      if (read === undefined) continue
+      for (const { offset, previous, message } of read.entries) {
+        if (previous > reading.at) {
+          holes.push(reading.room)
+          reading.ended = true
+        } else if (offset > upTo) reading.ended = true
+        if (reading.ended) break
+        reading.at = offset
+        reading.buffer.push({ room: reading.room, partition, offset, message })
+      }
+      if (!reading.ended && !read.more) {
+        reading.ended = true
+        if (read.newest > reading.at) holes.push(reading.room)
+      }
+    }
+    const publications: Publication[] = []
+    for (let publication = next(); publication !== undefined; publication = next()) publications.push(publication)
+    yield* work({ publications, holes })
+  } while (readings.some(({ buffer, ended }) => !ended || buffer.length > 0))
+  return upTo
+})

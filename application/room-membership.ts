@@ -1,0 +1,141 @@
+import * as Effect from "effect/Effect"
+import { CLOSINGS } from "#domain/closing.ts"
+import { Refusal, type Refused } from "#domain/errors.ts"
+import type { EnteredBy } from "#domain/grant.ts"
+import type { Offset } from "#domain/offset.ts"
+import { isGatewayRoom, type RoomName } from "#domain/room.ts"
+import { closeGate, openGateOrClose } from "./connection-gate.ts"
+import type { LocalConnection } from "./local-connections.ts"
+import { LocalRooms } from "./local-rooms.ts"
+import type { Backend } from "./ports/backend.ts"
+import { ConnectionDirectory } from "./ports/connection-directory.ts"
+import { Engine } from "./ports/engine.ts"
+import type { Ids } from "./ports/ids.ts"
+import { SessionStore } from "./ports/session-store.ts"
+import { Settings } from "./ports/settings.ts"
+import { announcePresence } from "./presence.ts"
+
+const gone = (): Refusal<"engine_unavailable"> => new Refusal("engine_unavailable", "the connection is closed")
+
+/** Its session has another owner: nothing that this connection does counts any more. */
+const lost = (connection: LocalConnection): Effect.Effect<never, Refused<"session_taken">> => {
+  connection.link.close(CLOSINGS.sessionTaken)
+  return Effect.fail(new Refusal("session_taken", CLOSINGS.sessionTaken.message))
+}
+
+/** Subscribed and a local member: live messages come from here on, to a gate that the caller has closed. */
+export const holdRoom = Effect.fnUntraced(function* (
+  connection: LocalConnection,
+  name: RoomName,
+): Effect.fn.Return<void, Refused<"engine_unavailable">, LocalRooms> {
+  const rooms = yield* LocalRooms
+  const room = yield* rooms.hold(name)
+  if (connection.closed) {
+    rooms.release(room)
+    return yield* Effect.fail(gone())
+  }
+  room.members.add(connection)
+  connection.held.push(room)
+})
+
+const letGo = (connection: LocalConnection, rooms: LocalRooms["Service"], name: RoomName): void => {
+  const i = connection.held.findIndex((room) => room.name === name)
+  const [room] = i < 0 ? [] : connection.held.splice(i, 1)
+  if (room === undefined) return
+  room.members.delete(connection)
+  rooms.release(room)
+}
+
+/**
+ * JOINING, DESIGN section 6: subscribe; member behind its gate; the clock; the session. Everything after that clock is
+ * owed, nothing before it is sent as an event. Leaves the gate closed: the caller opens it (`openGateOrClose`) when it
+ * has answered; where this fails it is open again. A room that it is in already changes nothing and answers what was
+ * sent.
+ */
+export const enterBehindGate = (connection: LocalConnection, name: RoomName, by: EnteredBy) =>
+  closeGate(connection).pipe(
+    Effect.andThen(connection.inTurn(enter(connection, name, by))),
+    Effect.onError(() => openGateOrClose(connection)),
+  )
+
+/**
+ * The same where nobody waits for an answer before what is live: the API, a handler, the connect hook. The gate is opened
+ * behind the caller's back, whom a client that reads slowly must not keep waiting.
+ */
+export const enterRoom = (connection: LocalConnection, name: RoomName, by: EnteredBy) =>
+  Effect.tap(enterBehindGate(connection, name, by), () =>
+    Effect.forkDetach(openGateOrClose(connection), { startImmediately: true }),
+  )
+
+const enter = Effect.fnUntraced(function* (
+  connection: LocalConnection,
+  name: RoomName,
+  by: EnteredBy,
+): Effect.fn.Return<
+  { readonly offset: Offset; readonly entered: boolean },
+  Refused<"engine_unavailable" | "session_taken" | "too_many_rooms">,
+  Backend | ConnectionDirectory | Engine | Ids | LocalRooms | SessionStore | Settings
+> {
+  const engine = yield* Engine
+  const rooms = yield* LocalRooms
+  const { limits } = yield* Settings
+  const partition = engine.partitionOf(name)
+  if (connection.rooms.has(name)) return { offset: connection.floor[partition] ?? 0, entered: false }
+  const joined = connection.applicationRooms.length
+  if (limits.roomsPerConnection > 0 && !isGatewayRoom(name) && joined >= limits.roomsPerConnection)
+    return yield* Effect.fail(
+      new Refusal(
+        "too_many_rooms",
+        `a connection is in at most ${limits.roomsPerConnection} rooms, this one is in ${joined}`,
+      ),
+    )
+  yield* holdRoom(connection, name)
+  return yield* Effect.gen(function* () {
+    const at = yield* engine.clock(partition)
+    if (connection.session !== undefined) {
+      const sessions = yield* SessionStore
+      const { id, owner } = connection.session
+      if (!(yield* sessions.join(id, owner, name, { at, by }))) return yield* lost(connection)
+    }
+    if (connection.closed) return yield* Effect.fail(gone())
+    connection.rooms.set(name, { at, by })
+    if (!isGatewayRoom(name)) {
+      const directory = yield* ConnectionDirectory
+      yield* directory.join(connection.id, name)
+      yield* announcePresence("joined", connection, name)
+    }
+    return { offset: at, entered: true }
+  }).pipe(
+    Effect.onError(() =>
+      Effect.sync(() => {
+        connection.rooms.delete(name)
+        letGo(connection, rooms, name)
+      }),
+    ),
+  )
+})
+
+/** Leaves a room; one that it is not in changes nothing. Answers whether it was in. */
+export const exitRoom = (connection: LocalConnection, name: RoomName) => connection.inTurn(exit(connection, name))
+
+const exit = Effect.fnUntraced(function* (
+  connection: LocalConnection,
+  name: RoomName,
+): Effect.fn.Return<
+  boolean,
+  Refused<"engine_unavailable" | "session_taken">,
+  Backend | ConnectionDirectory | Engine | Ids | LocalRooms | SessionStore | Settings
+> {
+  if (!connection.rooms.has(name)) return false
+  if (connection.session !== undefined) {
+    const sessions = yield* SessionStore
+    if (!(yield* sessions.leave(connection.session.id, connection.session.owner, name))) return yield* lost(connection)
+  }
+  const rooms = yield* LocalRooms
+  letGo(connection, rooms, name)
+  connection.rooms.delete(name)
+  const directory = yield* ConnectionDirectory
+  yield* directory.leave(connection.id, name)
+  yield* announcePresence("left", connection, name)
+  return true
+})

@@ -1,0 +1,42 @@
+import * as Effect from "effect/Effect"
+import { eventRefusal } from "#application/compose-message.ts"
+import type { LocalConnection } from "#application/local-connections.ts"
+import { Backend } from "#application/ports/backend.ts"
+import { EventHandlers } from "#application/ports/event-handlers.ts"
+import { Settings } from "#application/ports/settings.ts"
+import { Refusal } from "#domain/errors.ts"
+import { utf8Length } from "#domain/name.ts"
+import { payloadFault } from "#domain/payload.ts"
+
+/**
+ * An application's event from a client: size and shape, then the handler module that is loaded for it, else the backend
+ * where a rule forwards it. Answers the ack's data.
+ */
+export const dispatchClientEvent = Effect.fnUntraced(function* (
+  connection: LocalConnection,
+  event: string,
+  data: unknown,
+) {
+  const handlers = yield* EventHandlers
+  const { eventRuleOf, limits } = yield* Settings
+  const badEvent = eventRefusal(event)
+  if (badEvent !== undefined) return yield* Effect.fail(badEvent)
+  const fault = payloadFault(data, "")
+  if (fault !== undefined) return yield* Effect.fail(fault)
+  const bytes = utf8Length(JSON.stringify(data))
+  if (bytes > limits.payloadBytes)
+    return yield* Effect.fail(
+      new Refusal("payload_too_large", `data has at most ${limits.payloadBytes} bytes as JSON, found ${bytes}`),
+    )
+  const { info, userId } = connection.user.claims
+  const connectionId = connection.id
+  if (handlers.handles(event)) return yield* handlers.run(event, data, { userId, connectionId, info })
+  const rule = eventRuleOf(event)
+  if (rule === undefined)
+    return yield* Effect.fail(
+      new Refusal("unknown_event", `no handler and no rule of the configuration takes ${event}`),
+    )
+  const backend = yield* Backend
+  const question = { connectionId, userId, event, payload: data }
+  return yield* backend.ask("message.received", info === undefined ? question : { ...question, info }, rule.timeoutMs)
+})

@@ -1,0 +1,79 @@
+import * as Effect from "effect/Effect"
+import { askConnections } from "#application/ask-connections.ts"
+import { type LocalConnection, LocalConnections } from "#application/local-connections.ts"
+import { ConnectionDirectory } from "#application/ports/connection-directory.ts"
+import type { CommandRefusal, NodeAnswer, NodeCommand } from "#application/ports/node-commands.ts"
+import type { RevocationInput } from "#application/ports/revocations.ts"
+import { enterRoom, exitRoom } from "#application/room-membership.ts"
+import type { Services } from "#application/services.ts"
+import { CLOSINGS } from "#domain/closing.ts"
+import { Refusal, type Refused } from "#domain/errors.ts"
+import { isRevokedBy } from "#domain/revocation.ts"
+import type { RoomName } from "#domain/room.ts"
+
+const GONE: NodeAnswer = { kind: "done", found: false }
+const DONE: NodeAnswer = { kind: "done", found: true }
+
+/**
+ * Carries out a command for this node's connections, by the same code as a client's own wishes; answers when done. A
+ * connection that is not here, or goes away meanwhile, is not found.
+ */
+export const obeyCommand = Effect.fn("obeyCommand")(function* (
+  command: NodeCommand,
+): Effect.fn.Return<NodeAnswer, CommandRefusal, Services> {
+  if (command.kind === "ask") return { kind: "answers" as const, ...(yield* askConnections(command)) }
+  const { byId } = yield* LocalConnections
+  if (command.kind === "revoke") return yield* revoke([...byId.values()], command.revocation)
+  const connection = byId.get(command.connectionId)
+  if (connection === undefined) return GONE
+  switch (command.kind) {
+    case "join":
+      return yield* unlessGone(connection, join(connection, command.room))
+    case "leave":
+      return yield* unlessGone(connection, exitRoom(connection, command.room))
+    case "disconnect":
+      connection.link.close(CLOSINGS[command.reason])
+      yield* writtenOff(connection)
+      return DONE
+  }
+})
+
+const WRITE_OFF_MS = 5_000
+const LOOK_MS = 20
+const AT_ONCE = 16
+
+/** Whoever looks a closed connection up once this has succeeded does not find it. */
+const writtenOff = Effect.fnUntraced(function* ({
+  id,
+}: LocalConnection): Effect.fn.Return<void, Refused<"engine_unavailable">, ConnectionDirectory> {
+  const directory = yield* ConnectionDirectory
+  for (let waitedMs = 0; (yield* directory.connection(id)) !== undefined; waitedMs += LOOK_MS) {
+    if (waitedMs >= WRITE_OFF_MS)
+      return yield* Effect.fail(new Refusal("engine_unavailable", "the connection is closed, and not written off yet"))
+    yield* Effect.sleep(LOOK_MS)
+  }
+})
+
+/** All of them are closed before the first failure is told. */
+const revoke = Effect.fnUntraced(function* (connections: readonly LocalConnection[], revocation: RevocationInput) {
+  const revoked = connections.filter(({ user }) => isRevokedBy(user.claims, revocation))
+  for (const { link } of revoked) link.close(CLOSINGS.revoked)
+  yield* Effect.forEach(revoked, (connection) => writtenOff(connection), { concurrency: AT_ONCE, discard: true })
+  return { kind: "closed" as const, count: revoked.length }
+})
+
+/** What fails because the connection went away is no failure. */
+const unlessGone = <R>(
+  connection: LocalConnection,
+  change: Effect.Effect<unknown, Refused<"engine_unavailable" | "session_taken" | "too_many_rooms">, R>,
+): Effect.Effect<NodeAnswer, CommandRefusal, R> =>
+  Effect.as(change, DONE).pipe(
+    Effect.catchTag("session_taken", () => Effect.succeed(GONE)),
+    Effect.catchIf(
+      () => connection.closed,
+      () => Effect.succeed(GONE),
+    ),
+  )
+
+/** Not to be interrupted half-way. */
+const join = (connection: LocalConnection, room: RoomName) => Effect.uninterruptible(enterRoom(connection, room, "api"))

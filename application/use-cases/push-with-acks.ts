@@ -1,0 +1,116 @@
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import { type ComposeRefusal, composeMessage } from "#application/compose-message.ts"
+import { ConnectionDirectory, type Located } from "#application/ports/connection-directory.ts"
+import type { PushInput } from "#application/ports/handler-actions.ts"
+import { Idempotency } from "#application/ports/idempotency.ts"
+import type { Ids } from "#application/ports/ids.ts"
+import { Metrics } from "#application/ports/metrics.ts"
+import { type AckAnswer, NodeCommands } from "#application/ports/node-commands.ts"
+import type { Settings } from "#application/ports/settings.ts"
+import { Refusal, type Refused } from "#domain/errors.ts"
+import type { Message } from "#domain/message.ts"
+
+export interface PushWithAcks {
+  readonly push: PushInput
+  /** How long the connections have to answer, 1 to MAX_ACK_TIMEOUT_MS. */
+  readonly timeoutMs: number
+  readonly idempotency: { readonly key: string; readonly digest: string } | undefined
+}
+
+export interface AckedPush {
+  readonly id: string
+  readonly responses: readonly AckAnswer[]
+  /** Connections that were to get the message and gave no answer in time. */
+  readonly missing: readonly string[]
+}
+
+export type AckedRefusal = ComposeRefusal | Refused<"engine_unavailable" | "idempotency_key_reused" | "overloaded">
+
+/** So many connections are asked at most, for each one's answer is held until the last has come. */
+export const MAX_ASKED = 1_000
+export const MAX_ACK_TIMEOUT_MS = 60_000
+
+/** For a node to hand its answers over, once their time is up. */
+const NODE_GRACE_MS = 1_000
+
+const invalid = (pointer: string, detail: string): Refusal<"invalid_request"> =>
+  new Refusal("invalid_request", `${pointer}: ${detail}`, { faults: [{ pointer, detail }] })
+
+/**
+ * Pushes a message, never logged, and gathers what each connection's client acknowledges it with. Who is excepted is
+ * decided where the connection is, for only its node knows its session's past ids. A node that fails or is late makes
+ * its connections missing. A repeat of the idempotency key joins the wait and gets the same answer.
+ */
+export const pushWithAcks = ({
+  push,
+  timeoutMs,
+  idempotency,
+}: PushWithAcks): Effect.Effect<
+  AckedPush,
+  AckedRefusal,
+  ConnectionDirectory | Idempotency | Ids | Metrics | NodeCommands | Settings
+> =>
+  idempotency === undefined
+    ? pushAndGather(push, timeoutMs)
+    : Idempotency.use(({ once }) => once(idempotency.key, idempotency.digest, pushAndGather(push, timeoutMs)))
+
+const pushAndGather = Effect.fn("pushWithAcks")(function* (push: PushInput, timeoutMs: number) {
+  if (!(Number.isSafeInteger(timeoutMs) && timeoutMs >= 1 && timeoutMs <= MAX_ACK_TIMEOUT_MS))
+    return yield* Effect.fail(invalid("/ack/timeoutMs", `is 1 to ${MAX_ACK_TIMEOUT_MS} ms, found ${timeoutMs}`))
+  const { message } = yield* composeMessage(push, yield* Clock.currentTimeMillis)
+  const directory = yield* ConnectionDirectory
+  const recipients = yield* directory.locate(message.rooms, MAX_ASKED)
+  if (recipients.length > MAX_ASKED)
+    return yield* Effect.fail(
+      invalid("/to", `reaches more than ${MAX_ASKED} connections: with ack it reaches so many at most`),
+    )
+  const metrics = yield* Metrics
+  metrics.messageReceived("backend")
+  const answers = yield* Effect.forEach(
+    byNode(recipients),
+    ([node, connectionIds]) => askNode(node, message, connectionIds, timeoutMs),
+    { concurrency: "unbounded" },
+  )
+  const responses = new Map<string, AckAnswer>()
+  const excepted = new Set<string>()
+  for (const answer of answers) {
+    if (answer?.kind !== "answers") continue
+    for (const response of answer.responses) responses.set(response.connectionId, response)
+    for (const connectionId of answer.excepted) excepted.add(connectionId)
+  }
+  return {
+    id: message.id,
+    responses: [...responses.values()],
+    missing: recipients.map(({ connectionId }) => connectionId).filter((id) => !responses.has(id) && !excepted.has(id)),
+  }
+})
+
+const byNode = (recipients: readonly Located[]): ReadonlyMap<string, readonly string[]> => {
+  const nodes = new Map<string, string[]>()
+  for (const { connectionId, node } of recipients) {
+    const ids = nodes.get(node)
+    if (ids === undefined) nodes.set(node, [connectionId])
+    else ids.push(connectionId)
+  }
+  return nodes
+}
+
+/** Undefined: nothing is known of its connections. */
+const askNode = Effect.fnUntraced(function* (
+  node: string,
+  message: Message,
+  connectionIds: readonly string[],
+  timeoutMs: number,
+) {
+  const commands = yield* NodeCommands
+  return yield* commands.send(node, { kind: "ask", message, connectionIds, timeoutMs }).pipe(
+    Effect.timeoutOrElse({
+      duration: timeoutMs + NODE_GRACE_MS,
+      orElse: () => Effect.fail(new Refusal("engine_unavailable", `node ${node} did not answer in time`)),
+    }),
+    Effect.catch((refusal) =>
+      Effect.logWarning("a node did not gather acknowledgements", { node, code: refusal._tag, messageId: message.id }),
+    ),
+  )
+})

@@ -1,0 +1,96 @@
+import * as Effect from "effect/Effect"
+import { openGate, replay } from "#application/connection-gate.ts"
+import type { LocalConnection } from "#application/local-connections.ts"
+import { LocalRooms } from "#application/local-rooms.ts"
+import { Engine } from "#application/ports/engine.ts"
+import { Metrics } from "#application/ports/metrics.ts"
+import { SessionStore } from "#application/ports/session-store.ts"
+import { Settings } from "#application/ports/settings.ts"
+import { announcePresence } from "#application/presence.ts"
+import { enterRoom, exitRoom, holdRoom } from "#application/room-membership.ts"
+import { Refusal } from "#domain/errors.ts"
+import { mayStay } from "#domain/grant.ts"
+import { formatPosition } from "#domain/offset.ts"
+import { connectionRoom, EVERYBODY, isGatewayRoom, type RoomName, userRoom } from "#domain/room.ts"
+import type { Opened } from "./open-connection.ts"
+
+/** Its user's and everybody's room are its session's; the connection's own room is new at each connect. */
+const enterOwnRooms = Effect.fnUntraced(function* (connection: LocalConnection) {
+  const engine = yield* Engine
+  const sessions = yield* SessionStore
+  yield* holdRoom(connection, connectionRoom(connection.id))
+  connection.rooms.set(connectionRoom(connection.id), { at: 0, by: "rule" })
+  for (const room of [userRoom(connection.userId), EVERYBODY]) {
+    yield* holdRoom(connection, room)
+    if (connection.rooms.has(room)) continue
+    const entry = { at: yield* engine.clock(engine.partitionOf(room)), by: "rule" } as const
+    if (
+      connection.session !== undefined &&
+      !(yield* sessions.join(connection.session.id, connection.session.owner, room, entry))
+    )
+      return yield* Effect.fail(new Refusal("session_taken", "another connection continued this session"))
+    connection.rooms.set(room, entry)
+  }
+})
+
+/** Rooms that the new token or the rules no longer grant are left before anything of them is replayed. */
+const enterFormerRooms = Effect.fnUntraced(function* (connection: LocalConnection) {
+  const { rules } = yield* Settings
+  for (const [room, { by }] of [...connection.rooms]) {
+    if (isGatewayRoom(room) || connection.held.some(({ name }) => name === room)) continue
+    if (mayStay(connection.user, rules.ruleOf(room), room, by)) yield* holdRoom(connection, room)
+    else yield* exitRoom(connection, room)
+  }
+})
+
+const enterGranted = Effect.fnUntraced(function* (connection: LocalConnection, room: RoomName) {
+  const { rules } = yield* Settings
+  if (rules.ruleOf(room) === undefined)
+    return yield* Effect.logWarning("connection.connect named a room that no rule matches", { room })
+  yield* enterRoom(connection, room, "backend").pipe(
+    Effect.catchTag("too_many_rooms", ({ message }) =>
+      Effect.logWarning(message, { connectionId: connection.id, room }),
+    ),
+  )
+})
+
+/**
+ * After CONNECT was answered: into its rooms, `session:ready` first of all, then what was missed, then what waited.
+ * DESIGN section 6, "Joining" and "The gate". Fails where it cannot go on: the caller closes the engine connection, and
+ * the client, whose position is untouched, tries again.
+ */
+export const startConnection = Effect.fnUntraced(function* ({
+  connection,
+  recovered,
+  rooms: granted,
+  stayedPresent,
+}: Opened) {
+  const engine = yield* Engine
+  const metrics = yield* Metrics
+  const { node } = yield* Settings
+  const { isLogged } = yield* LocalRooms
+  yield* enterOwnRooms(connection)
+  yield* enterFormerRooms(connection)
+  for (const room of granted) yield* enterGranted(connection, room)
+  const rooms = connection.applicationRooms
+  connection.link.emit(
+    "session:ready",
+    {
+      connectionId: connection.id,
+      userId: connection.userId,
+      node,
+      recovered,
+      rooms,
+      unlogged: rooms.filter((room) => !isLogged(room)),
+      resume: connection.session?.id,
+      expiresAt: connection.user.claims.expiresAt * 1000,
+    },
+    formatPosition(engine.epoch(), connection.floor),
+  )
+  metrics.connectionOpened(recovered ? "recovered" : "fresh")
+  if (recovered) {
+    if (!stayedPresent) for (const room of rooms) yield* announcePresence("joined", connection, room)
+    yield* replay(connection)
+  }
+  yield* openGate(connection)
+})

@@ -1,0 +1,58 @@
+import type { CrossFault } from "./config-checks.ts"
+import type { ParsedConfig } from "./config-schema.ts"
+import { weakness } from "./secret-strength.ts"
+
+export const MIN_JWT_SECRET_BYTES = 32
+export const MIN_API_KEY_BYTES = 24
+const MIN_TOKEN_BYTES = 16
+
+type Path = readonly (string | number)[]
+
+/** Every secret that is shown to somebody else as it is, with the least length that it may have. RFC 7518, 3.2. */
+const secretsOf = (config: ParsedConfig): readonly (readonly [Path, string | undefined, number])[] => [
+  [["jwt", "secret"], config.jwt.secret, MIN_JWT_SECRET_BYTES],
+  [["apiKey"], config.apiKey, MIN_API_KEY_BYTES],
+  [["metrics", "token"], config.metrics.token, MIN_TOKEN_BYTES],
+  ...config.keys.map((key, i) => [["keys", i, "secret"], key.secret?.slice("whsec_".length), 32] as const),
+  ...config.webhooks.endpoints.map(
+    ({ secret }, i) => [["webhooks", "endpoints", i, "secret"], secret.slice("whsec_".length), 32] as const,
+  ),
+]
+
+/** Secrets that could be guessed. */
+export const weakSecrets = (config: ParsedConfig): readonly CrossFault[] =>
+  secretsOf(config).flatMap(([path, secret, least]) => {
+    const why = secret === undefined ? undefined : weakness(secret, least)
+    if (why === undefined) return []
+    return [
+      {
+        path,
+        found: `a weak secret: ${why}`,
+        allowed: `${least} bytes or more of random text (\`openssl rand -base64 32\`)`,
+      },
+    ]
+  })
+
+/** What production does not make up. */
+export const leftOut = (config: ParsedConfig): readonly CrossFault[] => [
+  ...((config.jwt.secret ?? config.jwt.publicKey ?? config.jwt.jwksUrl) === undefined
+    ? [
+        {
+          path: ["jwt"],
+          found: "nothing that checks tokens",
+          allowed: "in production one of jwt.secret (ROOMCAST_JWT_SECRET), jwt.publicKey, jwt.jwksUrl",
+          given: ["jwt.secret", "jwt.publicKey", "jwt.jwksUrl"],
+        },
+      ]
+    : []),
+  ...(config.apiKey === undefined && config.keys.length === 0
+    ? [
+        {
+          path: ["apiKey"],
+          found: "nothing that opens the HTTP API",
+          allowed: "in production apiKey (ROOMCAST_API_KEY) or keys (`roomcast key` makes one)",
+          given: ["keys"],
+        },
+      ]
+    : []),
+]

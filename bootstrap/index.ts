@@ -1,0 +1,20 @@
+/** The package's entry. A handler module gets the same by name, without having it installed. */
+export {
+  ActionRefused,
+  type CheckedEventHandler,
+  type ConnectHandler,
+  type DisconnectHandler,
+  defineHandler,
+  type ErrorHandler,
+  type EventHandler,
+  type HandlerContext,
+  type HandlerLog,
+  type Pushed,
+  type PushInput,
+  type SchemaIssue,
+  type SchemaResult,
+  type StandardSchema,
+  type TargetInput,
+  type Timeout,
+  z,
+} from "#adapters/handlers/roomcast.ts"

@@ -1,0 +1,66 @@
+import * as Layer from "effect/Layer"
+import { handlerModules } from "#adapters/handlers/handler-modules.ts"
+import { joseTokenVerifier } from "#adapters/jose/jose-token-verifier.ts"
+import { memoryConnectionDirectory } from "#adapters/memory/memory-connection-directory.ts"
+import { memoryEngine } from "#adapters/memory/memory-engine.ts"
+import { memoryIdempotency } from "#adapters/memory/memory-idempotency.ts"
+import { memoryMessageLog } from "#adapters/memory/memory-message-log.ts"
+import { memoryNodeCommands } from "#adapters/memory/memory-node-commands.ts"
+import { memoryRateLimiter } from "#adapters/memory/memory-rate-limiter.ts"
+import { memoryRevocations } from "#adapters/memory/memory-revocations.ts"
+import { memorySessionStore } from "#adapters/memory/memory-session-store.ts"
+import { memoryStore } from "#adapters/memory/memory-store.ts"
+import { randomIds } from "#adapters/memory/random-ids.ts"
+import { prometheusMetrics } from "#adapters/prometheus/prometheus-metrics.ts"
+import { standardWebhookVerifier } from "#adapters/webhook/standard-webhook-verifier.ts"
+import { webhookBackend } from "#adapters/webhook/webhook-backend.ts"
+import { Departures } from "#application/departures.ts"
+import { LocalConnections } from "#application/local-connections.ts"
+import { LocalRooms } from "#application/local-rooms.ts"
+import { HandlerActions } from "#application/ports/handler-actions.ts"
+import { Settings } from "#application/ports/settings.ts"
+import type { Config } from "./config.ts"
+import { toSettings } from "./to-settings.ts"
+
+/** Everything of one node but its edges, which are given this as a runtime and are closed before it. */
+export const layers = (config: Config, version: string, actions: HandlerActions["Service"]) => {
+  const { jwt } = config
+  const base = Layer.mergeAll(
+    Layer.succeed(Settings, toSettings(config, version)),
+    Layer.succeed(HandlerActions, actions),
+    prometheusMetrics({ version }),
+  )
+  const engine = Layer.mergeAll(memoryEngine, memoryMessageLog, memorySessionStore).pipe(
+    Layer.provide(memoryStore()),
+    Layer.provideMerge(base),
+  )
+  const rest = Layer.mergeAll(
+    memoryConnectionDirectory,
+    memoryIdempotency,
+    memoryNodeCommands,
+    memoryRateLimiter,
+    memoryRevocations,
+    randomIds,
+    Departures.layer,
+    LocalConnections.layer,
+    LocalRooms.layer,
+    joseTokenVerifier({
+      ...(jwt.secret !== undefined && { secret: jwt.secret }),
+      ...(jwt.publicKey !== undefined && { publicKey: jwt.publicKey }),
+      ...(jwt.jwksUrl !== undefined && { jwksUrl: jwt.jwksUrl }),
+      ...(jwt.issuer !== undefined && { issuer: jwt.issuer }),
+      ...(jwt.audience !== undefined && { audience: jwt.audience }),
+      ...(jwt.apiAudience !== undefined && { api: { audience: jwt.apiAudience } }),
+      clockToleranceSeconds: jwt.clockTolerance / 1000,
+      maxLifetimeSeconds: jwt.maxLifetime / 1000,
+    }),
+    webhookBackend({
+      endpoints: config.webhooks.endpoints.map(({ timeout, ...endpoint }) => ({ ...endpoint, timeoutMs: timeout })),
+    }),
+    standardWebhookVerifier({
+      keys: config.keys.flatMap(({ id, scopes, secret }) => (secret === undefined ? [] : [{ id, scopes, secret }])),
+    }),
+    handlerModules({ directory: config.handlers, defaultTimeoutMs: config.handlerTimeout }),
+  )
+  return rest.pipe(Layer.provideMerge(engine))
+}

@@ -1,0 +1,177 @@
+import { createHash } from "node:crypto"
+import { createServer, type Server } from "node:http"
+import { getRequestListener } from "@hono/node-server"
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as ManagedRuntime from "effect/ManagedRuntime"
+import * as Schedule from "effect/Schedule"
+import { httpApp } from "#adapters/http/http-app.ts"
+import { PrometheusText } from "#adapters/prometheus/prometheus-text.ts"
+import { PATH, socketioServer } from "#adapters/socketio/socketio-server.ts"
+import { engineEvents } from "#application/engine-events.ts"
+import { LocalConnections } from "#application/local-connections.ts"
+import { LocalRooms } from "#application/local-rooms.ts"
+import { Engine } from "#application/ports/engine.ts"
+import { Metrics } from "#application/ports/metrics.ts"
+import { NodeCommands } from "#application/ports/node-commands.ts"
+import type { Services } from "#application/services.ts"
+import { obeyCommand } from "#application/use-cases/obey-command.ts"
+import { tendConnections } from "#application/use-cases/tend-connections.ts"
+import type { Config } from "./config.ts"
+import { drainConnections } from "./drain.ts"
+import { handlerActions, type RunPromise } from "./handler-actions.ts"
+import { layers } from "./layers.ts"
+
+export interface Running {
+  /** Where it listens. */
+  readonly url: string
+  /** Drains and ends; the same promise however often. */
+  readonly close: () => Promise<void>
+}
+
+const HEADERS_MS = 10_000
+const REQUEST_MS = 30_000
+
+const listen = (server: Server, port: number, host: string): Promise<number> =>
+  new Promise((resolve, reject) => {
+    server.once("error", reject)
+    server.listen(port, host, () => {
+      server.off("error", reject)
+      const address = server.address()
+      resolve(typeof address === "object" && address !== null ? address.port : port)
+    })
+  })
+
+const sha256 = (text: string): string => `sha256:${createHash("sha256").update(text).digest("base64url")}`
+
+const apiKeys = ({ apiKey, keys }: Config) => [
+  ...keys.flatMap(({ hash, id, scopes }) => (hash === undefined ? [] : [{ id, scopes, hash }])),
+  ...(apiKey === undefined
+    ? []
+    : [{ id: "default", scopes: ["publish", "read", "manage"] as const, hash: sha256(apiKey) }]),
+]
+
+const admitsOrigin = ({ http, production }: Config): ((origin: string) => boolean) => {
+  const origins = new Set(http.origins)
+  return (origin) => !production || origins.has("*") || origins.has(origin)
+}
+
+/**
+ * Starts one node: its services, then the edges on one `node:http` server. Rejects where something does not start; what
+ * had started is ended then.
+ */
+export const serve = async (config: Config, { version }: { readonly version: string }): Promise<Running> => {
+  let runPromise: RunPromise | undefined
+  const core = ManagedRuntime.make(
+    layers(
+      config,
+      version,
+      handlerActions(() => {
+        if (runPromise === undefined) throw new Error("a handler acted before the node was there")
+        return runPromise
+      }),
+    ),
+  )
+  try {
+    const services = await core.context()
+    const edges = ManagedRuntime.make(Layer.succeedContext(services))
+    runPromise = edges.runPromise
+    const { close, url } = await openEdges(config, services, edges)
+    let closing: Promise<void> | undefined
+    const end = async (): Promise<void> => {
+      await close()
+      await edges.dispose()
+      await core.dispose()
+    }
+    return {
+      url,
+      close: () => {
+        closing ??= end()
+        return closing
+      },
+    }
+  } catch (error) {
+    await core.dispose()
+    throw error
+  }
+}
+
+/** Once a second; an engine that is away is met again a second later. */
+const tending = tendConnections().pipe(
+  Effect.catchCause((cause) =>
+    Cause.hasInterruptsOnly(cause)
+      ? Effect.failCause(cause)
+      : Effect.logWarning("connections could not be tended", cause),
+  ),
+  Effect.repeat(Schedule.spaced("1 second")),
+)
+
+const openEdges = async (
+  config: Config,
+  services: Context.Context<Services | PrometheusText>,
+  runtime: ManagedRuntime.ManagedRuntime<Services, never>,
+): Promise<Running> => {
+  const engine = Context.get(services, Engine)
+  const metrics = Context.get(services, Metrics)
+  const local = Context.get(services, LocalConnections)
+  const nowMs = (): number => Date.now()
+  engine.start(engineEvents(services, nowMs))
+  Context.get(services, NodeCommands).serve((command) => Effect.provideContext(obeyCommand(command), services))
+  metrics.observe("connections", () => local.byId.size)
+  metrics.observe("rooms", () => Context.get(services, LocalRooms).byName.size)
+
+  let draining = false
+  const allowsOrigin = admitsOrigin(config)
+  const app = httpApp({
+    runtime,
+    metrics,
+    limits: config.limits,
+    keys: apiKeys(config),
+    origins: allowsOrigin,
+    accessLog: config.log.level === "debug" || config.log.level === "trace",
+    bodyLimits: undefined,
+    readiness: () => (draining ? "draining" : engine.isFresh() ? undefined : "the engine is away"),
+    metricsText: () => Context.get(services, PrometheusText).render(),
+    metricsToken: config.metrics.token,
+  })
+  const server = createServer({ headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS })
+  const clients = socketioServer(server, {
+    node: config.nodeId,
+    run: (effect, options) => runtime.runCallback(effect, options),
+    metrics,
+    limits: config.limits,
+    trustedProxies: config.http.trustedProxies,
+    allowsOrigin,
+    onUntrustedForwarding: (peer) =>
+      void runtime.runFork(
+        Effect.logWarning("X-Forwarded-For from a peer that is not in http.trustedProxies is ignored", {
+          address: peer,
+        }),
+      ),
+    nowMs,
+  })
+  const api = getRequestListener(app.fetch)
+  server.on("request", (request, response) => {
+    if (request.url?.startsWith(PATH)) clients.handleRequest(request, response)
+    else void api(request, response)
+  })
+  server.on("upgrade", (request, socket, head) => {
+    if (request.url?.startsWith(PATH)) clients.handleUpgrade(request, socket, head)
+    else socket.destroy()
+  })
+  runtime.runFork(tending)
+  const port = await listen(server, config.port, config.host)
+  const host = config.host.includes(":") ? `[${config.host}]` : config.host
+  return {
+    url: `http://${host}:${port}`,
+    close: async () => {
+      draining = true
+      clients.drain()
+      await drainConnections(local, config.drain.time)
+      await clients.close()
+      server.closeAllConnections()
+    },
+  }
+}

@@ -1,0 +1,10 @@
+import type { Claims } from "./user.ts"
+
+/** Tokens that are valid no more: a user's, issued before then (s since 1970), or the one of this id (its `jti`). */
+export type RevokedTokens = { readonly userId: string; readonly issuedBefore: number } | { readonly tokenId: string }
+
+/** A token that does not say when it was issued counts as older than any revocation. DESIGN section 3, `iat`. */
+export const isRevokedBy = (claims: Claims, revoked: RevokedTokens): boolean =>
+  "tokenId" in revoked
+    ? claims.tokenId === revoked.tokenId
+    : claims.userId === revoked.userId && (claims.issuedAt === undefined || claims.issuedAt < revoked.issuedBefore)
