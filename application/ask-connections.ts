@@ -24,7 +24,7 @@ export interface Asked {
 }
 
 /** How often a closed gate is looked at. */
-const GATE_LOOK_MS = 20
+const GATE_LOOK_MS = 50
 
 /** Later than any join: the message is none of a log's. */
 const NOW_OFFSET = Number.MAX_SAFE_INTEGER

@@ -21,6 +21,15 @@ type GatePorts = Engine | LocalRooms | MessageLog | Metrics | Settings
 const newGate = (bufferBytes: number): Gate =>
   new Gate(GATE_MESSAGES, bufferBytes === 0 ? Number.POSITIVE_INFINITY : bufferBytes / 2)
 
+/** A connection begins behind its gate, its floor what its client has; `openGate` ends it. */
+export const beginBehindGate = Effect.fnUntraced(function* (
+  connection: LocalConnection,
+): Effect.fn.Return<void, never, Settings> {
+  const { limits } = yield* Settings
+  connection.gateHolds++
+  connection.gate = newGate(limits.bufferBytes)
+})
+
 /** From here on the connection's live messages wait. Each call is to be followed by one `openGate`. */
 export const closeGate = Effect.fnUntraced(function* (
   connection: LocalConnection,

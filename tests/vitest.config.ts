@@ -10,7 +10,10 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: "units", include: ["tests/{domain,application,contracts,adapters,architecture}/**/*.test.ts"] },
+        test: {
+          name: "units",
+          include: ["tests/{domain,application,contracts,adapters,architecture,bootstrap}/**/*.test.ts"],
+        },
       },
       { extends: true, test: { name: "journeys", include: ["tests/{journeys,security}/**/*.test.ts"] } },
     ],

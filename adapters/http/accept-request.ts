@@ -55,6 +55,7 @@ export const acceptRequest =
     const code = c.get("code")
     metrics.httpRequest(method, route, status, seconds)
     if (code !== undefined) metrics.errorAnswered(code, "http")
+    if (code === "payload_too_large") metrics.limitHit("request_bytes")
     if (accessLog)
       runtime.runFork(
         Effect.logDebug("request").pipe(

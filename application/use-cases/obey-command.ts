@@ -31,10 +31,11 @@ export const obeyCommand = Effect.fn("obeyCommand")(function* (
       return yield* unlessGone(connection, join(connection, command.room))
     case "leave":
       return yield* unlessGone(connection, exitRoom(connection, command.room))
-    case "disconnect":
-      connection.link.close(CLOSINGS[command.reason])
+    case "disconnect": {
+      const closed = connection.link.close(CLOSINGS[command.reason])
       yield* writtenOff(connection)
-      return DONE
+      return closed ? DONE : GONE
+    }
   }
 })
 
@@ -54,12 +55,12 @@ const writtenOff = Effect.fnUntraced(function* ({
   }
 })
 
-/** All of them are closed before the first failure is told. */
+/** All of them are closed before the first failure is told. What was closing already is not counted. */
 const revoke = Effect.fnUntraced(function* (connections: readonly LocalConnection[], revocation: RevocationInput) {
   const revoked = connections.filter(({ user }) => isRevokedBy(user.claims, revocation))
-  for (const { link } of revoked) link.close(CLOSINGS.revoked)
-  yield* Effect.forEach(revoked, (connection) => writtenOff(connection), { concurrency: AT_ONCE, discard: true })
-  return { kind: "closed" as const, count: revoked.length }
+  const count = revoked.filter(({ link }) => link.close(CLOSINGS.revoked)).length
+  yield* Effect.forEach(revoked, writtenOff, { concurrency: AT_ONCE, discard: true })
+  return { kind: "closed" as const, count }
 })
 
 /** What fails because the connection went away is no failure. */

@@ -1,7 +1,7 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { connectAnswer } from "#application/connect-answer.ts"
-import { closeGate } from "#application/connection-gate.ts"
+import { beginBehindGate } from "#application/connection-gate.ts"
 import { Departures } from "#application/departures.ts"
 import { LocalConnection, LocalConnections } from "#application/local-connections.ts"
 import { Backend } from "#application/ports/backend.ts"
@@ -181,7 +181,7 @@ const track = Effect.fnUntraced(function* (connection: LocalConnection, link: Li
   const local = yield* LocalConnections
   local.add(connection)
   link.opened(connection)
-  yield* closeGate(connection)
+  yield* beginBehindGate(connection)
 })
 
 const register = Effect.fnUntraced(function* (connection: LocalConnection) {

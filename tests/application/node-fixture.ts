@@ -179,10 +179,12 @@ export const connect = Effect.fnUntraced(function* (
         }),
       drained: () => Effect.void,
       close: (closing) => {
+        if (closings.length > 0) return false
         closings.push(closing)
         Effect.runForkWith(context)(
           closeConnection({ connection, reason: closing.code, session: closing.reconnect ? "kept" : "ended" }),
         )
+        return true
       },
       tend: () => {},
     },

@@ -161,7 +161,7 @@ export const idempotencyContract = (
         const { begun, finish, run, runs } = work()
         const first = yield* Effect.forkChild(idempotency.once("k", "digest", run))
         yield* begun
-        yield* advance(60_000)
+        yield* advance(61_000)
         yield* finish
         yield* Fiber.join(first)
         yield* advance(598_000)

@@ -52,6 +52,20 @@ describe("memory directory", () => {
     }).pipe(Effect.provide(memoryConnectionDirectory)),
   )
 
+  it.live("shows who came into a room that emptied between two pages", () =>
+    Effect.gen(function* () {
+      const directory = yield* ConnectionDirectory
+      for (const id of ["c1", "c2", "c3"]) yield* directory.register(entry(id, { rooms: ["a"] }))
+      const first = yield* directory.members(room("a"), { limit: 2, cursor: undefined })
+      for (const id of ["c1", "c2", "c3"]) yield* directory.leave(id, room("a"))
+      for (const id of ["c4", "c5"]) {
+        yield* directory.register(entry(id, { rooms: ["a"] }))
+        const second = yield* directory.members(room("a"), { limit: 2, cursor: first.nextCursor })
+        expect(second.items.at(-1)?.connectionId).toBe(id)
+      }
+    }).pipe(Effect.provide(memoryConnectionDirectory)),
+  )
+
   it.live("goes on after a room that emptied between two pages", () =>
     Effect.gen(function* () {
       const directory = yield* ConnectionDirectory

@@ -52,6 +52,7 @@ it("answers 413 to a body that says it is too long, and reads nothing of it", as
   const body = JSON.stringify({ ...PUSH, data: "x".repeat(300) })
   const response = await http.post("/v1/messages", body, { "Content-Length": String(body.length) })
   expect((await problemOf(response, "payload_too_large"))["detail"]).toContain("300 bytes")
+  expect(http.recorder.hits).toEqual(["request_bytes"])
 })
 
 it("answers 413 to a body that is too long without saying so", async () => {

@@ -368,7 +368,11 @@ describe("every resource", () => {
     for (const [scope, calls] of wanted)
       for (const [method, path] of calls) {
         const { status } = await api.call(method, path, body(method), KEYS[scope])
-        expect([method, path, [200, 204, 404, 422].includes(status) ? "let in" : status]).toEqual([method, path, "let in"])
+        expect([method, path, [200, 204, 404, 422].includes(status) ? "let in" : status]).toEqual([
+          method,
+          path,
+          "let in",
+        ])
       }
     expect(closings).toHaveLength(1)
   })

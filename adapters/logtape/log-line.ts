@@ -1,0 +1,79 @@
+import type { LogLevel } from "@logtape/logtape"
+import { utf8Length } from "#domain/name.ts"
+import type { Plain } from "./plain-value.ts"
+
+export const MAX_LINE_BYTES = 8_192
+
+/** Names of a line's own members, which no property takes. */
+export const LINE_NAMES = ["time", "level", "category", "message"]
+
+export interface LogLine {
+  /** ms since 1970 */
+  readonly time: number
+  readonly level: LogLevel
+  readonly category: readonly string[]
+  readonly message: string
+  readonly properties: Readonly<Record<string, Plain>>
+}
+
+const escapeUnit = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`
+
+/** JSON whose text can neither end a line nor steer a terminal: JSON itself escapes U+0000 to U+001F only. */
+const encode = (value: unknown): string =>
+  JSON.stringify(value).replace(/[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g, escapeUnit)
+
+const bounded = (line: LogLine, format: (line: LogLine) => string): string => {
+  const text = format(line)
+  return utf8Length(text) <= MAX_LINE_BYTES
+    ? text
+    : format({ ...line, message: line.message.slice(0, 500), properties: { cut: true } })
+}
+
+export const jsonLine = (line: LogLine): string =>
+  bounded(line, ({ time, level, category, message, properties }) =>
+    encode({ time: new Date(time).toISOString(), level, category: category.join("."), message, ...properties }),
+  )
+
+const SHORT: Record<LogLevel, readonly [name: string, color: number]> = {
+  trace: ["TRC", 90],
+  debug: ["DBG", 36],
+  info: ["INF", 32],
+  warning: ["WRN", 33],
+  error: ["ERR", 31],
+  fatal: ["FTL", 35],
+}
+
+const bare = (text: string): string => {
+  const quoted = encode(text)
+  return /^[\w./:@*…[\]-]+$/.test(text) ? text : quoted
+}
+
+const isMembers = (value: Plain | undefined): value is { readonly [name: string]: Plain } =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+/** An error's frames stand below the line, each indented, so that none can look like a line. */
+const framesOf = (value: Plain | undefined): readonly string[] => {
+  const stack = isMembers(value) ? value["stack"] : undefined
+  return Array.isArray(stack) ? stack.map((frame) => `\n    ${encode(frame).slice(1, -1)}`) : []
+}
+
+const withoutStack = (value: Plain): Plain => {
+  if (!isMembers(value) || !Array.isArray(value["stack"])) return value
+  return Object.fromEntries(Object.entries(value).filter(([name]) => name !== "stack"))
+}
+
+/** One line for a person: time (UTC), level, category, message, properties; then an error's frames. */
+export const prettyLine = (line: LogLine, colors: boolean): string =>
+  bounded(line, ({ time, level, category, message, properties }) => {
+    const [name, color] = SHORT[level]
+    const paint = (code: number, text: string): string => (colors ? `\u001b[${code}m${text}\u001b[0m` : text)
+    const shown = Object.entries(properties).map(
+      ([key, value]) =>
+        ` ${paint(90, `${bare(key)}=`)}${typeof value === "string" ? bare(value) : encode(withoutStack(value))}`,
+    )
+    const frames = [...framesOf(properties["error"]), ...framesOf(properties["cause"])]
+    const text = encode(message).slice(1, -1).replaceAll('\\"', '"')
+    const at = new Date(time).toISOString().slice(11, 23)
+    const from = paint(90, category.map(bare).join("."))
+    return `${paint(90, at)} ${paint(color, name)} ${from} ${text}${shown.join("")}${frames.join("")}`
+  })

@@ -1,0 +1,124 @@
+import process from "node:process"
+import { type Config, configureSync, type LogLevel, type LogRecord, resetSync } from "@logtape/logtape"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import type * as EffectLevel from "effect/LogLevel"
+import * as References from "effect/References"
+import type * as Scope from "effect/Scope"
+import { effectLogger } from "./effect-logger.ts"
+import { jsonLine, LINE_NAMES, type LogLine, prettyLine } from "./log-line.ts"
+import { PlainRecord } from "./plain-value.ts"
+import { type FileOptions, RotatingFile } from "./rotating-file.ts"
+import { standardOutput } from "./standard-output.ts"
+
+export interface LogOptions {
+  readonly level: LogLevel
+  /** Of standard output; the file always has JSON lines. */
+  readonly format: "json" | "pretty"
+  readonly file?: FileOptions
+  /** Off only where logs may hold secrets and personal data. */
+  readonly redact: boolean
+}
+
+/** The log file cannot be opened: the gateway does not start. */
+export class LogFileFailed extends Data.TaggedError("LogFileFailed")<{ readonly message: string }> {}
+
+const EFFECT_LEVELS: Record<LogLevel, EffectLevel.LogLevel> = {
+  trace: "Trace",
+  debug: "Debug",
+  info: "Info",
+  warning: "Warn",
+  error: "Error",
+  fatal: "Fatal",
+}
+
+const MAX_SWEEP_MS = 3_600_000
+const MIN_SWEEP_MS = 20
+
+const openFile = (options: FileOptions): Effect.Effect<RotatingFile, LogFileFailed, Scope.Scope> =>
+  Effect.gen(function* () {
+    const file = new RotatingFile(options, (message) => process.stderr.write(`${message}\n`))
+    yield* Effect.acquireRelease(
+      Effect.tryPromise({
+        try: () => file.open(),
+        catch: (error) => new LogFileFailed({ message: `log.file.path cannot be opened: ${String(error)}` }),
+      }),
+      () => Effect.promise(() => file.close()),
+    )
+    if (options.maxAgeMs > 0) {
+      const every = Math.min(MAX_SWEEP_MS, Math.max(MIN_SWEEP_MS, options.maxAgeMs / options.maxFiles))
+      yield* Effect.promise(() => file.sweep()).pipe(
+        Effect.andThen(Effect.sleep(every)),
+        Effect.forever,
+        Effect.forkScoped,
+      )
+    }
+    return file
+  })
+
+/** LogTape's own records, about itself, did not come through the bridge: they are made plain here. */
+const lineOf = (record: LogRecord, redact: boolean): LogLine => {
+  const plain = new PlainRecord(redact)
+  const isOurs = record.category[0] === "roomcast"
+  return {
+    time: record.timestamp,
+    level: record.level,
+    category: record.category,
+    message: isOurs ? record.message.join("") : plain.text(record.message.map(String).join("")),
+    properties: plain.properties(Object.entries(record.properties), LINE_NAMES),
+  }
+}
+
+type Configuration = Config<string, string>
+/** LogTape has one configuration in a process: the newest that is in use. */
+const inUse: Configuration[] = []
+
+const applyNewest = (): void => {
+  const newest = inUse.at(-1)
+  if (newest === undefined) resetSync()
+  else configureSync({ ...newest, reset: true })
+}
+
+const use = (configuration: Configuration): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      inUse.push(configuration)
+      applyNewest()
+    }),
+    () =>
+      Effect.sync(() => {
+        inUse.splice(inUse.indexOf(configuration), 1)
+        applyNewest()
+      }),
+  )
+
+const start = Effect.fnUntraced(function* ({ format, file, level, redact }: LogOptions) {
+  const print = yield* standardOutput
+  const log = file === undefined ? undefined : yield* openFile(file)
+  const colors = process.stdout.isTTY === true && process.env["NO_COLOR"] === undefined
+  const sink = (record: LogRecord): void => {
+    const line = lineOf(record, redact)
+    print(format === "json" ? jsonLine(line) : prettyLine(line, colors))
+    log?.write(jsonLine(line))
+  }
+  yield* use({
+    sinks: { lines: sink },
+    loggers: [
+      { category: ["roomcast"], lowestLevel: level, sinks: ["lines"] },
+      { category: ["logtape", "meta"], lowestLevel: "warning", sinks: ["lines"] },
+    ],
+  })
+})
+
+/**
+ * What is logged with `Effect.log*` goes through LogTape to standard output and, where configured, a file. Both are
+ * flushed when the layer is released. docs/logging.md.
+ */
+export const logtapeLogger = (options: LogOptions): Layer.Layer<never, LogFileFailed> =>
+  Layer.mergeAll(
+    Layer.effectDiscard(start(options)),
+    Logger.layer([effectLogger(options.redact)]),
+    Layer.succeed(References.MinimumLogLevel, EFFECT_LEVELS[options.level]),
+  )
