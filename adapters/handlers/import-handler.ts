@@ -13,7 +13,8 @@ const SELF = new URL(`./roomcast${EXTENSION}`, import.meta.url).href
  * address has an authority, for module runners (Vite's) leave such addresses to the runtime. Deno documents none of this;
  * tests/adapters/handlers/load-on-each-runtime.test.ts pins it.
  */
-const VIA = "handler://"
+const VIA = "handler://file/"
+const FILE = "file:///"
 
 let registered = false
 
@@ -33,7 +34,7 @@ const register = (): void => {
         ? {
             format: "module",
             shortCircuit: true,
-            source: `export * as file from ${JSON.stringify(url.slice(VIA.length))};`,
+            source: `export * as file from ${JSON.stringify(`${FILE}${url.slice(VIA.length)}`)};`,
           }
         : next(url, context),
   })
@@ -47,7 +48,9 @@ export const importHandler = async (path: string): Promise<unknown> => {
   register()
   const url = pathToFileURL(path).href
   try {
-    const module: { readonly file: { readonly default?: unknown } } = await import(/* @vite-ignore */ `${VIA}${url}`)
+    const module: { readonly file: { readonly default?: unknown } } = await import(
+      /* @vite-ignore */ `${VIA}${url.slice(FILE.length)}`
+    )
     return module.file.default
   } catch (error) {
     // Deno says no more than this of a module that does not parse: imported plainly it gives line and reason.
@@ -55,16 +58,4 @@ export const importHandler = async (path: string): Promise<unknown> => {
       await import(/* @vite-ignore */ url)
     throw error
   }
-}
-
-/** The line of a file that an error's stack names first. */
-export const lineOf = (error: unknown, path: string): number | undefined => {
-  const stack = error instanceof Error ? `${error.message}\n${error.stack ?? ""}` : ""
-  for (const name of [pathToFileURL(path).href, path]) {
-    for (let at = stack.indexOf(name); at >= 0; at = stack.indexOf(name, at + 1)) {
-      const line = /^:(\d+)/.exec(stack.slice(at + name.length))?.[1]
-      if (line !== undefined) return Number(line)
-    }
-  }
-  return undefined
 }

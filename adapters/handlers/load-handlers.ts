@@ -2,7 +2,8 @@ import { readdir, stat } from "node:fs/promises"
 import { extname, join, resolve } from "node:path"
 import * as Data from "effect/Data"
 import { type CheckedHandler, checkHandler } from "./handler-definition.ts"
-import { importHandler, lineOf } from "./import-handler.ts"
+import { describeFailure } from "./import-failure.ts"
+import { importHandler } from "./import-handler.ts"
 
 export interface LoadedHandler extends CheckedHandler {
   /** The file's name in the directory, for logs. */
@@ -66,7 +67,7 @@ const loadOne = async (
       ? { ...checked, file }
       : checked.map((detail) => ({ file: path, line: undefined, detail }))
   } catch (error) {
-    return [{ file: path, line: lineOf(error, path), detail: messageOf(error) }]
+    return [{ file: path, ...(await describeFailure(error, path)) }]
   }
 }
 

@@ -31,6 +31,15 @@ const isRecord = (value: unknown): value is object => {
   return prototype === Object.prototype || prototype === null
 }
 
+/** A getter may throw; a record that cannot be read must not stop what logs it. */
+const entriesOf = (record: object): readonly (readonly [string, unknown])[] => {
+  try {
+    return Object.entries(record)
+  } catch {
+    return [["value", "[unreadable]"]]
+  }
+}
+
 /**
  * Hands what is logged with `Effect.log*` to LogTape, plain, bounded and redacted, so that no sink sees anything else.
  * Objects in the message, annotations and spans become properties; the text is no template: braces stand for themselves.
@@ -41,10 +50,10 @@ export const effectLogger = (redact: boolean): Logger.Logger<unknown, void> =>
     const texts: string[] = []
     const entries: (readonly [string, unknown])[] = []
     for (const part of Array.isArray(message) ? message : [message]) {
-      if (isRecord(part)) entries.push(...Object.entries(part))
+      if (isRecord(part)) entries.push(...entriesOf(part))
       else if (part instanceof Error) entries.push(["error", part])
       else if (Cause.isCause(part)) entries.push(["cause", part])
-      else if (typeof part === "object" && part !== null) entries.push(["values", part])
+      else if (typeof part === "object" && part !== null) entries.push(["value", part])
       else texts.push(String(part))
     }
     entries.push(...Object.entries(annotations))

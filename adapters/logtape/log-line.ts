@@ -1,6 +1,5 @@
 import type { LogLevel } from "@logtape/logtape"
 import { utf8Length } from "#domain/name.ts"
-import type { Plain } from "./plain-value.ts"
 
 export const MAX_LINE_BYTES = 8_192
 
@@ -13,7 +12,8 @@ export interface LogLine {
   readonly level: LogLevel
   readonly category: readonly string[]
   readonly message: string
-  readonly properties: Readonly<Record<string, Plain>>
+  /** Plain data, as JSON has it. */
+  readonly properties: Readonly<Record<string, unknown>>
 }
 
 const escapeUnit = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`
@@ -43,23 +43,16 @@ const SHORT: Record<LogLevel, readonly [name: string, color: number]> = {
   fatal: ["FTL", 35],
 }
 
-const bare = (text: string): string => {
-  const quoted = encode(text)
-  return /^[\w./:@*…[\]-]+$/.test(text) ? text : quoted
-}
+const bare = (text: string): string => (/^[\w./:@*…[\]-]+$/.test(text) ? text : encode(text))
 
-const isMembers = (value: Plain | undefined): value is { readonly [name: string]: Plain } =>
+const isMembers = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
-/** An error's frames stand below the line, each indented, so that none can look like a line. */
-const framesOf = (value: Plain | undefined): readonly string[] => {
-  const stack = isMembers(value) ? value["stack"] : undefined
-  return Array.isArray(stack) ? stack.map((frame) => `\n    ${encode(frame).slice(1, -1)}`) : []
-}
-
-const withoutStack = (value: Plain): Plain => {
-  if (!isMembers(value) || !Array.isArray(value["stack"])) return value
-  return Object.fromEntries(Object.entries(value).filter(([name]) => name !== "stack"))
+/** An error, and its frames for lines of their own, each indented so that none can look like a record. */
+const splitStack = (value: unknown): readonly [rest: unknown, frames: readonly string[]] => {
+  if (!isMembers(value)) return [value, []]
+  const { stack, ...rest } = value
+  return Array.isArray(stack) ? [rest, stack.map((frame) => `\n    ${encode(frame).slice(1, -1)}`)] : [value, []]
 }
 
 /** One line for a person: time (UTC), level, category, message, properties; then an error's frames. */
@@ -67,13 +60,15 @@ export const prettyLine = (line: LogLine, colors: boolean): string =>
   bounded(line, ({ time, level, category, message, properties }) => {
     const [name, color] = SHORT[level]
     const paint = (code: number, text: string): string => (colors ? `\u001b[${code}m${text}\u001b[0m` : text)
-    const shown = Object.entries(properties).map(
-      ([key, value]) =>
-        ` ${paint(90, `${bare(key)}=`)}${typeof value === "string" ? bare(value) : encode(withoutStack(value))}`,
-    )
-    const frames = [...framesOf(properties["error"]), ...framesOf(properties["cause"])]
+    let shown = ""
+    let below = ""
+    for (const [key, value] of Object.entries(properties)) {
+      const [rest, frames] = key === "error" || key === "cause" ? splitStack(value) : [value, []]
+      shown += ` ${paint(90, `${bare(key)}=`)}${typeof rest === "string" ? bare(rest) : encode(rest)}`
+      below += frames.join("")
+    }
     const text = encode(message).slice(1, -1).replaceAll('\\"', '"')
     const at = new Date(time).toISOString().slice(11, 23)
     const from = paint(90, category.map(bare).join("."))
-    return `${paint(90, at)} ${paint(color, name)} ${from} ${text}${shown.join("")}${frames.join("")}`
+    return `${paint(90, at)} ${paint(color, name)} ${from} ${text}${shown}${below}`
   })

@@ -8,9 +8,10 @@ import type * as EffectLevel from "effect/LogLevel"
 import * as References from "effect/References"
 import type * as Scope from "effect/Scope"
 import { effectLogger } from "./effect-logger.ts"
+import type { FileOptions } from "./log-files.ts"
 import { jsonLine, LINE_NAMES, type LogLine, prettyLine } from "./log-line.ts"
 import { PlainRecord } from "./plain-value.ts"
-import { type FileOptions, RotatingFile } from "./rotating-file.ts"
+import { RotatingFile } from "./rotating-file.ts"
 import { standardOutput } from "./standard-output.ts"
 
 export interface LogOptions {
@@ -58,17 +59,13 @@ const openFile = (options: FileOptions): Effect.Effect<RotatingFile, LogFileFail
     return file
   })
 
-/** LogTape's own records, about itself, did not come through the bridge: they are made plain here. */
-const lineOf = (record: LogRecord, redact: boolean): LogLine => {
+/** What came through the bridge is plain and redacted; LogTape's own records, about itself, are made so here. */
+const lineOf = ({ category, level, message, properties, timestamp }: LogRecord, redact: boolean): LogLine => {
+  const line = { time: timestamp, level, category }
+  if (category[0] === "roomcast") return { ...line, message: message.join(""), properties }
   const plain = new PlainRecord(redact)
-  const isOurs = record.category[0] === "roomcast"
-  return {
-    time: record.timestamp,
-    level: record.level,
-    category: record.category,
-    message: isOurs ? record.message.join("") : plain.text(record.message.map(String).join("")),
-    properties: plain.properties(Object.entries(record.properties), LINE_NAMES),
-  }
+  const text = plain.text(message.map(String).join(""))
+  return { ...line, message: text, properties: plain.properties(Object.entries(properties), LINE_NAMES) }
 }
 
 type Configuration = Config<string, string>

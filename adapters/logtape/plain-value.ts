@@ -41,7 +41,7 @@ export class PlainRecord {
     const whole = head.length === text.length
     const seen = this.redact ? redactText(whole ? head : withoutLastWord(head)) : head
     let shown = seen.slice(0, limit)
-    for (let bytes = jsonBytes(shown); bytes > this.left; bytes = jsonBytes(shown))
+    for (let bytes = jsonBytes(shown); shown !== "" && bytes > this.left; bytes = jsonBytes(shown))
       shown = shown.slice(0, Math.floor((shown.length * Math.max(0, this.left - 4)) / bytes))
     if (!whole || shown.length < seen.length) shown = `${shown.toWellFormed()}…[cut from ${text.length}]`
     this.left = Math.max(0, this.left - jsonBytes(shown))
@@ -113,7 +113,7 @@ export class PlainRecord {
     return shown.length < items.length ? [...shown, `…[${items.length} in all]`] : shown
   }
 
-  private fields(entries: Iterable<readonly [unknown, unknown]>, depth: number): Plain {
+  private fields(entries: Iterable<readonly [unknown, unknown]>, depth: number): Record<string, Plain> {
     const shown: [string, Plain][] = []
     for (const [key, value] of entries) {
       if (value === undefined) continue
@@ -135,7 +135,7 @@ export class PlainRecord {
     return {
       name: this.text(error.name, MAX_NAME),
       message: this.text(error.message),
-      ...Object.fromEntries(Object.entries(this.fields(own, depth) ?? {})),
+      ...this.fields(own, depth),
       stack: frames.slice(0, MAX_FRAMES).map((frame) => this.text(frame.trim(), 300)),
     }
   }

@@ -6,11 +6,9 @@
  */
 export const REDACTED = "[redacted]"
 
-const STEMS = /token|secret|passw|passphrase|cookie|credential|authoriz|apikey|sessionid|privatekey|email/
+const STEMS = /token|secret|passw|passphrase|cookie|credential|authoriz|apikey|sessionid|privatekey|email|address/
 const WORDS = new Set(
-  "address addresses auth bearer body claims data info ip ips jwt key keys mail payload phone pid session sid signature".split(
-    " ",
-  ),
+  "addr auth bearer body claims data info ip ips jwt key keys mail payload phone pid session sid signature".split(" "),
 )
 const MEASURES = new Set(["bytes", "count", "length", "limit", "ms", "seconds", "size"])
 
@@ -18,7 +16,7 @@ const MEASURES = new Set(["bytes", "count", "length", "limit", "ms", "seconds", 
 export const isSensitiveField = (name: string, value: unknown): boolean => {
   const words = name
     .slice(0, 100)
-    .replace(/([a-z0-9])([A-Z])/g, "$1 $2")
+    .replace(/([a-z0-9])([A-Z])|([A-Z])(?=[A-Z][a-z])/g, "$1$3 $2")
     .toLowerCase()
     .split(/[^a-z0-9]+/)
   const last = words.at(-1) ?? ""
@@ -28,7 +26,7 @@ export const isSensitiveField = (name: string, value: unknown): boolean => {
 }
 
 /** Not personal, and an operator wants to see them: every host's own addresses. */
-const isOwnAddress = (address: string): boolean => /^(127\.|0\.0\.0\.0$|::1?$)/.test(address)
+const isOwnAddress = (address: string): boolean => /^((::ffff:)?(127\.|0\.0\.0\.0$)|::1?$)/i.test(address)
 
 /** `1:2:3` is a time, `::` and eight groups are an address. */
 const isIpv6 = (text: string): boolean => {
@@ -41,7 +39,7 @@ type Rule = readonly [pattern: RegExp, replace: string | ((found: string) => str
 
 const RULES: readonly Rule[] = [
   [/((?:set-)?cookie|authorization)(["']?\s{0,3}[:=]\s{0,3})[^\r\n]+/gi, `$1$2${REDACTED}`],
-  [/-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[^]*?(?:-----END|$)/g, REDACTED],
+  [/-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[\s\S]*?(?:-----END|$)/g, REDACTED],
   [/\/\/[^\s/@:"']*:[^\s/@]+@/g, `//${REDACTED}@`],
   // A JWT, or as much of one as is there: `eyJ` is `{"` in base64url. RFC 7519, section 3.1.
   [/[\w.%-]{12,}/g, (run) => run.replace(/eyJ[\w-]{8}.*$/, REDACTED)],
@@ -54,7 +52,7 @@ const RULES: readonly Rule[] = [
   ],
   [/(?<![\p{L}\p{N}._%+-])[\p{L}\p{N}._%+-]+@(?:[\p{L}\p{N}-]+\.)+[\p{L}\p{N}-]{2,}/gu, REDACTED],
   [
-    /(?<![\w:.])(?:[0-9a-f]{0,4}:){2,7}(?:(?:\d{1,3}\.){3}\d{1,3}|[0-9a-f]{1,4})?(?![\w:])/gi,
+    /(?<![\w.])(?:[0-9a-f]{0,4}:){2,7}(?:(?:\d{1,3}\.){3}\d{1,3}|[0-9a-f]{1,4})?(?![\w:])/gi,
     (found) => (isIpv6(found) && !isOwnAddress(found) ? REDACTED : found),
   ],
   [/(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w]|\.\d)/g, (found) => (isOwnAddress(found) ? found : REDACTED)],

@@ -1,35 +1,30 @@
-import { type promises as fs, promises } from "node:fs"
-import { basename, dirname, join } from "node:path"
-
-export interface FileOptions {
-  readonly path: string
-  /** A file is ended before it grows past this. */
-  readonly maxBytes: number
-  /** Files in all, the one that is written to included: `log`, `log.1` (the newest) ... */
-  readonly maxFiles: number
-  /** A file is ended after a `maxFiles`th of this, and deleted when it was last written to so long ago; 0: never. */
-  readonly maxAgeMs: number
-}
+import { promises as fs } from "node:fs"
+import { dirname } from "node:path"
+import { utf8Length } from "#domain/name.ts"
+import { deleteFiles, type FileOptions, shiftFiles } from "./log-files.ts"
 
 /** Lines that wait to be written; more are lost and counted. */
 export const MAX_WAITING_BYTES = 1_048_576
+const MAX_TOLD = 10
 
 /**
  * A log file of mode 0600 that is replaced by size and age. Writing neither waits nor throws: lines wait in a bounded
- * buffer for one writer, and what could not be written is counted and told, once until a write works again.
+ * buffer for one writer. Lines that could not be written are counted, and each reason is told once until all is well.
  */
 export class RotatingFile {
   /** Lines lost so far. */
   lost = 0
   private file: fs.FileHandle | undefined
+  private isRegular = false
+  private isClosed = false
   private size = 0
   private begunAt = 0
-  private isRegular = false
+  /** The last write failed and may have left half a line. */
   private torn = false
-  private reported = false
   private lines: string[] = []
   private waiting = 0
   private work: Promise<void> | undefined
+  private readonly told = new Set<string>()
   private readonly options: FileOptions
   private readonly report: (message: string) => void
 
@@ -40,37 +35,38 @@ export class RotatingFile {
 
   /** Rejects where the file cannot be had. */
   async open(): Promise<void> {
-    await promises.mkdir(dirname(this.options.path), { recursive: true, mode: 0o700 })
-    const file = await promises.open(this.options.path, "a", 0o600)
-    const stat = await file.stat()
-    this.file = file
+    await fs.mkdir(dirname(this.options.path), { recursive: true, mode: 0o700 })
+    this.file = await fs.open(this.options.path, "a", 0o600)
+    const stat = await this.file.stat()
     this.isRegular = stat.isFile()
-    if (this.isRegular) await file.chmod(0o600)
+    if (this.isRegular) await this.file.chmod(0o600)
     this.size = stat.size
-    this.begunAt = stat.size === 0 ? Date.now() : stat.birthtimeMs
+    this.begunAt = stat.size === 0 ? Date.now() : stat.birthtimeMs || stat.ctimeMs
   }
 
   write(line: string): void {
-    const bytes = Buffer.byteLength(line) + 1
-    if (this.waiting + bytes > MAX_WAITING_BYTES) return this.lose(1, "lines come faster than they can be written")
+    const bytes = utf8Length(line) + 1
+    if (this.isClosed || this.waiting + bytes > MAX_WAITING_BYTES) {
+      this.lost += 1
+      this.tell(this.isClosed ? "it is closed" : "lines come faster than they can be written")
+      return
+    }
     this.lines.push(line)
     this.waiting += bytes
     this.work ??= this.drain()
   }
 
-  /** Ends a file that is old, deletes those that are too old or too many. */
+  /** Ends a file that is old, deletes those that are too old or too many; a busy file does so while it is written. */
   async sweep(): Promise<void> {
-    await this.work
-    if (this.lines.length > 0 || this.work !== undefined) return
-    this.work = this.attempt(0, async () => {
-      if (this.size > 0 && this.isOld()) await this.rotate()
-      else await this.deleteOld()
-    }).finally(() => this.next())
+    if (this.work !== undefined || !this.isRegular || this.isClosed) return
+    this.work = (this.size > 0 && this.isOld() ? this.rotate() : this.tidy()).then(() => this.drain())
     await this.work
   }
 
+  /** Done when everything that was written is in the file. */
   async close(): Promise<void> {
-    while (this.work !== undefined) await this.work
+    this.isClosed = true
+    await this.work
     await this.file?.close()
     this.file = undefined
   }
@@ -78,13 +74,14 @@ export class RotatingFile {
   private async drain(): Promise<void> {
     while (this.lines.length > 0) {
       const lines = this.takeChunk()
-      await this.attempt(lines.length, () => this.append(`${lines.join("\n")}\n`))
+      try {
+        await this.append(`${lines.join("\n")}\n`)
+      } catch (error) {
+        this.lost += lines.length
+        this.tell(error)
+      }
     }
     this.work = undefined
-  }
-
-  private next(): void {
-    this.work = this.lines.length > 0 ? this.drain() : undefined
   }
 
   /** As many lines as the file takes, at least one. */
@@ -92,7 +89,7 @@ export class RotatingFile {
     let bytes = 0
     let count = 0
     for (const line of this.lines) {
-      const more = Buffer.byteLength(line) + 1
+      const more = utf8Length(line) + 1
       if (count > 0 && this.size + bytes + more > this.options.maxBytes) break
       bytes += more
       count += 1
@@ -102,15 +99,16 @@ export class RotatingFile {
   }
 
   private async append(text: string): Promise<void> {
-    const bytes = Buffer.byteLength(text)
-    if (this.isRegular && this.size > 0 && (this.size + bytes > this.options.maxBytes || this.isOld()))
-      await this.rotate()
+    const bytes = utf8Length(text)
+    const isFull = this.size > 0 && (this.size + bytes > this.options.maxBytes || this.isOld())
+    const isWell = this.isRegular && isFull ? await this.rotate() : true
     if (this.file === undefined) await this.open()
-    const wasTorn = this.torn
+    const start = this.torn ? "\n" : ""
     this.torn = true
-    await this.file?.appendFile(wasTorn ? `\n${text}` : text)
+    await this.file?.appendFile(start + text)
     this.torn = false
     this.size += bytes
+    if (isWell) this.told.clear()
   }
 
   private isOld(): boolean {
@@ -118,46 +116,34 @@ export class RotatingFile {
     return maxAgeMs > 0 && Date.now() - this.begunAt >= maxAgeMs / maxFiles
   }
 
-  private async rotate(): Promise<void> {
-    const { path, maxFiles } = this.options
-    await this.file?.close()
-    this.file = undefined
-    for (let n = maxFiles - 1; n >= 1; n--)
-      await promises.rename(n === 1 ? path : `${path}.${n - 1}`, `${path}.${n}`).catch(unlessMissing)
-    if (maxFiles === 1) await promises.rm(path, { force: true })
-    await this.open()
-    await this.deleteOld()
-  }
-
-  private async deleteOld(): Promise<void> {
-    const { path, maxFiles, maxAgeMs } = this.options
-    const prefix = `${basename(path)}.`
-    for (const name of await promises.readdir(dirname(path))) {
-      const number = name.startsWith(prefix) ? name.slice(prefix.length) : ""
-      if (!/^[1-9]\d{0,5}$/.test(number)) continue
-      const file = join(dirname(path), name)
-      const stat = await promises.stat(file)
-      const isTooOld = maxAgeMs > 0 && Date.now() - stat.mtimeMs >= maxAgeMs
-      if (Number(number) >= maxFiles || isTooOld) await promises.rm(file, { force: true })
-    }
-  }
-
-  private async attempt(lines: number, act: () => Promise<void>): Promise<void> {
+  /** Where it fails, what is open or can be opened again is written on. */
+  private async rotate(): Promise<boolean> {
     try {
-      await act()
-      this.reported = false
+      await this.file?.close()
+      this.file = undefined
+      await shiftFiles(this.options)
+      await this.open()
     } catch (error) {
-      this.lose(lines, error instanceof Error ? error.message : String(error))
+      this.tell(error)
+      return false
+    }
+    return this.tidy()
+  }
+
+  private async tidy(): Promise<boolean> {
+    try {
+      await deleteFiles(this.options)
+      return true
+    } catch (error) {
+      this.tell(error)
+      return false
     }
   }
 
-  private lose(lines: number, reason: string): void {
-    this.lost += lines
-    if (!this.reported) this.report(`the log file ${this.options.path}: ${reason}`)
-    this.reported = true
+  private tell(error: unknown): void {
+    const reason = error instanceof Error ? error.message : String(error)
+    if (this.told.has(reason) || this.told.size >= MAX_TOLD) return
+    this.told.add(reason)
+    this.report(`the log file ${this.options.path}: ${reason}`)
   }
-}
-
-const unlessMissing = (error: unknown): void => {
-  if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error
 }

@@ -106,7 +106,7 @@ const askNode = Effect.fnUntraced(function* (
   const commands = yield* NodeCommands
   return yield* commands.send(node, { kind: "ask", message, connectionIds, timeoutMs }).pipe(
     Effect.timeoutOrElse({
-      duration: 3600000,
+      duration: timeoutMs + NODE_GRACE_MS,
       orElse: () => Effect.fail(new Refusal("engine_unavailable", `node ${node} did not answer in time`)),
     }),
     Effect.catch((refusal) =>

@@ -78,7 +78,7 @@ it.each(LEAVES.map((key) => [key.env, key] as const))("%s sets its key, as does 
 it.each(LEAVES.filter(({ facts }) => facts?.kind !== "text").map((key) => [key.env, key] as const))(
   "%s is refused by its key where it is something else",
   (env, key) => {
-    const [mistake] = mistakesIn({ env: { [env]: "?" } })
+    const [mistake] = mistakesIn({ env: { ...BESIDE[key.path], [env]: "?" } })
     expect(mistake?.key.startsWith(key.path)).toBe(true)
     expect(mistake?.source).toBe(`environment ${env}`)
   },

@@ -15,8 +15,10 @@ it("docs/configuration.md and docs/roomcast.schema.json are what `npm run docs:c
 
 it("the reference names every key and variable", () => {
   const page = configReference()
-  for (const { env, facts, path } of KEYS) if (facts !== undefined) expect(page).toContain(`| \`${path}\` |`) || env
-  for (const { env, facts } of KEYS) if (facts !== undefined) expect(page).toContain(`\`${env}\``)
+  for (const { env, path } of KEYS.filter(({ facts }) => facts !== undefined)) {
+    expect(page).toContain(`| \`${path}\` |`)
+    expect(page).toContain(`| \`${env}\` |`)
+  }
 })
 
 it("the example file is right in production, with a secret beside it", () => {
@@ -52,8 +54,8 @@ presence: { grace: 1500 }`
     presence: { grace: "1500ms" },
     webhooks: { endpoints: [{ url: "https://b.example/hook?(hidden)", secret: "(hidden)", events: ["*"] }] },
   })
-  const again = mistakesIn({ file: shown.replaceAll("(hidden)", "hidden") }).map(({ key }) => key)
-  expect(again).toEqual(["keys[0].secret", "webhooks.endpoints[0].secret"])
+  const again = mistakesIn({ file: shown }).map(({ key }) => key)
+  expect(again).toEqual(["keys[0].secret", "webhooks.endpoints[0].secret", "apiKey"])
 })
 
 it("writes durations in their largest whole unit", () => {

@@ -66,7 +66,9 @@ describe.each([
 ])("clients by %s, dropped again and again, that join their rooms on every connect", (_, transports) => {
   it(`get every one of ${MESSAGES} messages once, in order, and are told that they recovered`, async () => {
     const clients = await Promise.all(
-      Array.from({ length: 6 }, (_, i) => connectClient(gateway, `user-${i}`, { rooms: ROOMS, transports, reconnectionDelay: 30 })),
+      Array.from({ length: 6 }, (_, i) =>
+        connectClient(gateway, `user-${i}`, { rooms: ROOMS, transports, reconnectionDelay: 30 }),
+      ),
     )
     let running = true
     let drops = 0
@@ -84,9 +86,11 @@ describe.each([
     await pushAll()
     running = false
     await dropper
-    await until("every message at every client", () => clients.every((client) => new Set(client.received.map(({ data }) => data)).size === MESSAGES), 30_000).catch(
-      () => undefined,
-    )
+    await until(
+      "every message at every client",
+      () => clients.every((client) => new Set(client.received.map(({ data }) => data)).size === MESSAGES),
+      30_000,
+    ).catch(() => undefined)
     const nothing: Tally = { lost: 0, twice: 0, disorder: 0, notRecovered: 0 }
     expect(clients.map(tally)).toEqual(clients.map(() => nothing))
     expect(drops).toBeGreaterThan(10)

@@ -27,7 +27,8 @@ const actions = Layer.succeed(HandlerActions, {
 })
 const runtime = ManagedRuntime.make(
   handlerModules({ directory, defaultTimeoutMs: 3_000 }).pipe(
-    Layer.provide([actions, silentMetrics, Layer.succeed(References.MinimumLogLevel, "None")]),
+    Layer.provide([actions, silentMetrics]),
+    Layer.provideMerge(Layer.succeed(References.MinimumLogLevel, "None")),
   ),
 )
 const exit = await runtime.runPromiseExit(

@@ -1,0 +1,51 @@
+import { readFile } from "node:fs/promises"
+import module from "node:module"
+import { extname } from "node:path"
+import { fileURLToPath, pathToFileURL } from "node:url"
+import { stripVTControlCharacters } from "node:util"
+
+export interface ImportFailure {
+  readonly line: number | undefined
+  readonly detail: string
+}
+
+/** The line that a stack names first in this file. */
+const lineIn = (stack: string, path: string): number | undefined => {
+  for (const name of [pathToFileURL(path).href, path]) {
+    for (let at = stack.indexOf(name); at >= 0; at = stack.indexOf(name, at + 1)) {
+      const line = /^:(\d+)/.exec(stack.slice(at + name.length))?.[1]
+      if (line !== undefined) return Number(line)
+    }
+  }
+  return undefined
+}
+
+/** Node gives a syntax error in JavaScript no place; its TypeScript parser, which reads JavaScript too, does. */
+const lineOfSyntaxError = async (path: string): Promise<number | undefined> => {
+  if (extname(path) !== ".js" && extname(path) !== ".mjs") return undefined
+  const source = await readFile(path, "utf8")
+  try {
+    module.stripTypeScriptTypes?.(source, { sourceUrl: path })
+    return undefined
+  } catch (error) {
+    return error instanceof Error ? Number(/:(\d+)/.exec(error.stack ?? "")?.[1] ?? Number.NaN) || undefined : undefined
+  }
+}
+
+/** Where a syntax error in a helper is: there a stack begins with the place. */
+const helperOf = (stack: string): string | undefined => {
+  const [, url, line] = /^(file:\/\/\S+?):(\d+)/.exec(stack) ?? []
+  return url === undefined ? undefined : `${fileURLToPath(url)}:${line}`
+}
+
+/** What an import that failed has to say, in one line or a few, for whoever wrote the module. */
+export const describeFailure = async (error: unknown, path: string): Promise<ImportFailure> => {
+  if (!(error instanceof Error)) return { line: undefined, detail: `it threw ${String(error)}` }
+  const detail = stripVTControlCharacters(error.message)
+  const stack = stripVTControlCharacters(error.stack ?? "")
+  const line =
+    lineIn(`${detail}\n${stack}`, path) ?? (error instanceof SyntaxError ? await lineOfSyntaxError(path) : undefined)
+  if (line !== undefined) return { line, detail }
+  const helper = helperOf(stack)
+  return { line, detail: helper === undefined ? detail : `${detail} (${helper})` }
+}
