@@ -1,12 +1,18 @@
 import { defineConfig } from "vitest/config"
 
-/** Time-outs are ceilings for a busy two-core machine, never assertions about speed. */
+const JOURNEYS = ["tests/{journeys,security}/**/*.test.ts"]
+
+/**
+ * `units`: the parts, in this process. `journeys`: the gateway in a process of its own and stock clients; the same files
+ * for the gateway on Node and on Deno. Time-outs are ceilings for a busy two-core machine, never claims about speed.
+ */
 export default defineConfig({
   test: {
     root: new URL("..", import.meta.url).pathname,
     testTimeout: 30_000,
-    hookTimeout: 30_000,
+    hookTimeout: 60_000,
     maxWorkers: 2,
+    reporters: process.env["CI"] === undefined ? ["default"] : ["default", ["json", { outputFile: ".test-output/results.json" }]],
     projects: [
       {
         extends: true,
@@ -15,7 +21,8 @@ export default defineConfig({
           include: ["tests/{domain,application,contracts,adapters,architecture,bootstrap}/**/*.test.ts"],
         },
       },
-      { extends: true, test: { name: "journeys", include: ["tests/{journeys,security}/**/*.test.ts"] } },
+      { extends: true, test: { name: "journeys", include: JOURNEYS, env: { ROOMCAST_TEST_RUNTIME: "node" } } },
+      { extends: true, test: { name: "journeys-deno", include: JOURNEYS, env: { ROOMCAST_TEST_RUNTIME: "deno" } } },
     ],
   },
 })

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises"
 import module from "node:module"
-import { extname } from "node:path"
-import { fileURLToPath, pathToFileURL } from "node:url"
+import { dirname, extname, sep } from "node:path"
+import { pathToFileURL } from "node:url"
 import { stripVTControlCharacters } from "node:util"
 
 export interface ImportFailure {
@@ -32,10 +32,15 @@ const lineOfSyntaxError = async (path: string): Promise<number | undefined> => {
   }
 }
 
-/** Where a syntax error in a helper is: there a stack begins with the place. */
-const helperOf = (stack: string): string | undefined => {
-  const [, url, line] = /^(file:\/\/\S+?):(\d+)/.exec(stack) ?? []
-  return url === undefined ? undefined : `${fileURLToPath(url)}:${line}`
+/** The first place in the module's own folder that a stack names: a helper's. */
+const helperIn = (stack: string, path: string): string | undefined => {
+  const folder = dirname(path)
+  for (const base of [pathToFileURL(`${folder}${sep}`).href, `${folder}${sep}`]) {
+    const at = stack.indexOf(base)
+    const place = at < 0 ? undefined : /^[^\s:]+:\d+/.exec(stack.slice(at + base.length))?.[0]
+    if (place !== undefined) return place
+  }
+  return undefined
 }
 
 /** What an import that failed has to say, in one line or a few, for whoever wrote the module. */
@@ -46,6 +51,6 @@ export const describeFailure = async (error: unknown, path: string): Promise<Imp
   const line =
     lineIn(`${detail}\n${stack}`, path) ?? (error instanceof SyntaxError ? await lineOfSyntaxError(path) : undefined)
   if (line !== undefined) return { line, detail }
-  const helper = helperOf(stack)
-  return { line, detail: helper === undefined ? detail : `${detail} (${helper})` }
+  const helper = helperIn(stack, path)
+  return { line, detail: helper === undefined ? detail : `${detail} (in ${helper})` }
 }

@@ -13,8 +13,11 @@ import { decodeNumber, encodeCursor } from "./page-cursor.ts"
 
 export const MAX_REVOCATIONS = 100_000
 
-/** A token is taken for valid somewhat after its end, by the clock tolerance; no tolerance is as long as this. */
-const MARGIN_MS = 600_000
+/**
+ * Twice the largest clock tolerance that can be configured (10 min): a token may say that it was issued so much later
+ * than it was, or not say it and end so much later, and is then taken for valid so long after its end.
+ */
+const MARGIN_MS = 1_200_000
 const SWEEP_PAUSE_MS = 1_000
 
 interface Kept {

@@ -66,7 +66,7 @@ describe("memory revocations, at the end of their time", () => {
         publish: [],
         info: undefined,
       })
-      yield* TestClock.adjust(600_999)
+      yield* TestClock.adjust(1_200_999)
       expect(yield* isRevoked).toBe(true)
       yield* TestClock.adjust(1)
       expect(yield* isRevoked).toBe(false)
