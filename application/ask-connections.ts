@@ -2,6 +2,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { isOwed, roomFor } from "#domain/connection.ts"
 import type { Message } from "#domain/message.ts"
+import { payloadFault } from "#domain/payload.ts"
 import type { RoomName } from "#domain/room.ts"
 import { type LocalConnection, LocalConnections } from "./local-connections.ts"
 import { outgoingOf } from "./outgoing.ts"
@@ -22,6 +23,9 @@ export interface Asked {
   /** Connections that the message is not for: excepted, or in none of its rooms any more. */
   readonly excepted: readonly string[]
 }
+
+/** Of all answers together, as JSON: what comes after it counts as missing. */
+const MAX_ANSWER_BYTES = 8_388_608
 
 /** How often a closed gate is looked at. */
 const GATE_LOOK_MS = 50
@@ -56,6 +60,7 @@ export const askConnections = Effect.fnUntraced(function* ({
   const deadline = (yield* Clock.currentTimeMillis) + timeoutMs
   const made = new Map<RoomName, Outgoing>()
   const excepted: string[] = []
+  let bytes = 0
 
   const outgoingBy = (room: RoomName): Outgoing => {
     const outgoing = made.get(room) ?? outgoingOf({ room, partition: 0, offset: NOW_OFFSET, message }, undefined)
@@ -75,7 +80,13 @@ export const askConnections = Effect.fnUntraced(function* ({
     if (leftMs <= 0) return undefined
     metrics.messageDelivered(1, message.data.length)
     const answer = yield* connection.link.ask(outgoingBy(room), leftMs)
-    return answer === undefined ? undefined : { connectionId, userId: connection.userId, data: answer.data }
+    if (answer === undefined || payloadFault(answer.data, "") !== undefined) return undefined
+    bytes += JSON.stringify(answer.data).length
+    if (bytes > MAX_ANSWER_BYTES) {
+      metrics.limitHit("ack_bytes")
+      return undefined
+    }
+    return { connectionId, userId: connection.userId, data: answer.data }
   })
 
   const answers = yield* Effect.forEach(connectionIds, ask, { concurrency: "unbounded" })

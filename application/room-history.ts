@@ -64,9 +64,10 @@ export const roomHistory = Effect.fnUntraced(function* (
   const newest = new Newest(Math.min(MAX_PAGE, request.limit ?? (since === undefined ? DEFAULT_PAGE : MAX_PAGE)))
   let complete = true
   if (since === undefined) {
-    const { entries } = yield* log.last(room, MAX_PAGE)
-    for (const entry of entries) if (request.upTo === undefined || entry.offset <= request.upTo) newest.add(entry)
-    complete = newest.entries.length === Math.min(entries.length, request.limit ?? DEFAULT_PAGE)
+    const bounds = { entries: Math.min(MAX_PAGE, request.limit ?? DEFAULT_PAGE), bytes: HISTORY_ANSWER_BYTES }
+    const { cut, entries } = yield* log.last(room, request.upTo ?? Number.MAX_SAFE_INTEGER, bounds)
+    for (const entry of entries) newest.add(entry)
+    complete = !cut
   } else {
     const from = parseOffset(since)
     complete = from?.epoch === engine.epochOf(partition)

@@ -41,7 +41,7 @@ const rulesAreReached: Check = ({ rooms = [], events }) => [
 ]
 
 /** The id of `apiKey`, among those of `keys`. */
-export const API_KEY_ID = "default"
+const API_KEY_ID = "default"
 
 const idsDiffer: Check = ({ apiKey, keys }) =>
   keys.flatMap(({ id }, i) => {

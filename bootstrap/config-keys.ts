@@ -26,7 +26,7 @@ const defaultOf = (schema: z.core.$ZodType): unknown =>
   schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault ? schema.def.defaultValue : undefined
 
 /** `limits.connectionsPerUser`: `ROOMCAST_LIMITS_CONNECTIONS_PER_USER`. */
-export const envName = (path: string): string =>
+const envName = (path: string): string =>
   `ROOMCAST_${path
     .replaceAll(".", "_")
     .replace(/[A-Z]/g, (letter) => `_${letter}`)

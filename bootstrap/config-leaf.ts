@@ -2,7 +2,7 @@ import { z } from "zod"
 import { DURATION_FORMS, parseDuration } from "#domain/duration.ts"
 
 /** How a value is written where there is only text: in the environment and in flags. */
-export type Kind = "text" | "whole number" | "boolean" | "duration" | "list of texts" | "list"
+type Kind = "text" | "whole number" | "boolean" | "duration" | "list of texts" | "list"
 
 export interface Facts {
   readonly kind: Kind

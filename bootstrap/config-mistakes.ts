@@ -28,7 +28,7 @@ const kindOf = (value: unknown): string => {
 }
 
 /** What was found, in words that may be logged: of a secret, or of what may hold one, only its kind and size. */
-export const describeFound = (path: readonly PropertyKey[], value: unknown): string => {
+const describeFound = (path: readonly PropertyKey[], value: unknown): string => {
   if (value === undefined) return "nothing"
   const known = facts.get(schemaAt(path))
   if (known?.secret === true)

@@ -2,8 +2,8 @@ import type { CrossFault } from "./config-checks.ts"
 import type { ParsedConfig } from "./config-schema.ts"
 import { weakness } from "./secret-strength.ts"
 
-export const MIN_JWT_SECRET_BYTES = 32
-export const MIN_API_KEY_BYTES = 24
+const MIN_JWT_SECRET_BYTES = 32
+const MIN_API_KEY_BYTES = 24
 const MIN_TOKEN_BYTES = 16
 
 type Path = readonly (string | number)[]

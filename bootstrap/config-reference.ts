@@ -40,18 +40,23 @@ const defaultOf = (key: Key): string => {
 /** Durations are explained once, above. */
 const allowedOf = (key: Key): string => (key.facts?.allowed ?? "").replace(/, written .*/, "")
 
-const row = (key: Key, withVariable: boolean): string => {
+const cellsOf = (key: Key, withVariable: boolean): readonly string[] => {
   const cells = [code(key.path), cell(key.about), cell(allowedOf(key)), defaultOf(key)]
-  return `| ${[...cells, ...(withVariable ? [code(key.env)] : [])].join(" | ")} |`
+  return withVariable ? [...cells, code(key.env)] : cells
 }
 
+/** Columns aligned, as the formatter wants them. */
 const table = (keys: readonly Key[], withVariable: boolean): string => {
   const head = ["key", "what it is", "allowed", "default", ...(withVariable ? ["variable"] : [])]
-  return [
-    `| ${head.join(" | ")} |`,
-    `|${" --- |".repeat(head.length)}`,
-    ...keys.map((key) => row(key, withVariable)),
-  ].join("\n")
+  const rows = [head, ...keys.map((key) => cellsOf(key, withVariable))]
+  const widths = head.map((_, column) => Math.max(...rows.map((cells) => cells[column]?.length ?? 0)))
+  const line = (cells: readonly string[], filler: string): string =>
+    `| ${cells.map((text, column) => text.padEnd(widths[column] ?? 0, filler)).join(" | ")} |`
+  const rule = line(
+    head.map(() => ""),
+    "-",
+  )
+  return [line(head, " "), rule, ...rows.slice(1).map((cells) => line(cells, " "))].join("\n")
 }
 
 /** The keys of a list's items; none where the items are texts. */

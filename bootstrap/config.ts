@@ -18,7 +18,7 @@ export type Config = Omit<ParsedConfig, "host" | "log" | "nodeId" | "rooms"> & {
 }
 
 /** What development made up because nobody gave it. */
-export type Generated = "jwt.secret" | "apiKey" | "rooms"
+type Generated = "jwt.secret" | "apiKey" | "rooms"
 
 export interface Loaded {
   readonly config: Config

@@ -1,6 +1,7 @@
 import * as Layer from "effect/Layer"
 import { handlerModules } from "#adapters/handlers/handler-modules.ts"
 import { joseTokenVerifier } from "#adapters/jose/jose-token-verifier.ts"
+import { logtapeLogger } from "#adapters/logtape/logtape-logger.ts"
 import { memoryConnectionDirectory } from "#adapters/memory/memory-connection-directory.ts"
 import { memoryEngine } from "#adapters/memory/memory-engine.ts"
 import { memoryIdempotency } from "#adapters/memory/memory-idempotency.ts"
@@ -24,7 +25,7 @@ import { toSettings } from "./to-settings.ts"
 
 /** Everything of one node but its edges, which are given this as a runtime and are closed before it. */
 export const layers = (config: Config, version: string, actions: HandlerActions["Service"]) => {
-  const { jwt } = config
+  const { jwt, log } = config
   const base = Layer.mergeAll(
     Layer.succeed(Settings, toSettings(config, version)),
     Layer.succeed(HandlerActions, actions),
@@ -62,5 +63,22 @@ export const layers = (config: Config, version: string, actions: HandlerActions[
     }),
     handlerModules({ directory: config.handlers, defaultTimeoutMs: config.handlerTimeout }),
   )
-  return rest.pipe(Layer.provideMerge(engine))
+  return rest.pipe(
+    Layer.provideMerge(engine),
+    Layer.provideMerge(
+      logtapeLogger({
+        level: log.level,
+        format: log.format,
+        redact: log.redact,
+        ...(log.file !== undefined && {
+          file: {
+            path: log.file.path,
+            maxBytes: log.file.maxSize,
+            maxFiles: log.file.maxFiles,
+            maxAgeMs: log.file.maxAge ?? Number.POSITIVE_INFINITY,
+          },
+        }),
+      }),
+    ),
+  )
 }

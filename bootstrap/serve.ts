@@ -120,6 +120,11 @@ const openEdges = async (
   engine.start(engineEvents(services, nowMs))
   Context.get(services, NodeCommands).serve((command) => Effect.provideContext(obeyCommand(command), services))
   metrics.observe("connections", () => local.byId.size)
+  metrics.observe("outgoing_buffer_bytes", () => {
+    let bytes = 0
+    for (const { link } of local.byId.values()) bytes += link.bufferedBytes
+    return bytes
+  })
   metrics.observe("rooms", () => Context.get(services, LocalRooms).byName.size)
 
   let draining = false

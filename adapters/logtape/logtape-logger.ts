@@ -1,4 +1,5 @@
 import process from "node:process"
+import type { Writable } from "node:stream"
 import { type Config, configureSync, type LogLevel, type LogRecord, resetSync } from "@logtape/logtape"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -12,7 +13,7 @@ import type { FileOptions } from "./log-files.ts"
 import { jsonLine, LINE_NAMES, type LogLine, prettyLine } from "./log-line.ts"
 import { PlainRecord } from "./plain-value.ts"
 import { RotatingFile } from "./rotating-file.ts"
-import { standardOutput } from "./standard-output.ts"
+import { outputTo, standardStream } from "./standard-output.ts"
 
 export interface LogOptions {
   readonly level: LogLevel
@@ -91,10 +92,10 @@ const use = (configuration: Configuration): Effect.Effect<void, never, Scope.Sco
       }),
   )
 
-const start = Effect.fnUntraced(function* ({ format, file, level, redact }: LogOptions) {
-  const print = yield* standardOutput
+const start = Effect.fnUntraced(function* ({ format, file, level, redact }: LogOptions, stream: Writable) {
+  const print = yield* outputTo(stream)
   const log = file === undefined ? undefined : yield* openFile(file)
-  const colors = process.stdout.isTTY === true && process.env["NO_COLOR"] === undefined
+  const colors = stream === process.stdout && process.stdout.isTTY && process.env["NO_COLOR"] === undefined
   const sink = (record: LogRecord): void => {
     const line = lineOf(record, redact)
     print(format === "json" ? jsonLine(line) : prettyLine(line, colors))
@@ -113,9 +114,12 @@ const start = Effect.fnUntraced(function* ({ format, file, level, redact }: LogO
  * What is logged with `Effect.log*` goes through LogTape to standard output and, where configured, a file. Both are
  * flushed when the layer is released. docs/logging.md.
  */
-export const logtapeLogger = (options: LogOptions): Layer.Layer<never, LogFileFailed> =>
+export const logtapeLogger = (
+  options: LogOptions,
+  stream: Writable = standardStream(),
+): Layer.Layer<never, LogFileFailed> =>
   Layer.mergeAll(
-    Layer.effectDiscard(start(options)),
+    Layer.effectDiscard(start(options, stream)),
     Logger.layer([effectLogger(options.redact)]),
     Layer.succeed(References.MinimumLogLevel, EFFECT_LEVELS[options.level]),
   )

@@ -53,7 +53,11 @@ export class PlainRecord {
     const taken = new Set(reserved)
     const properties: [string, Plain][] = []
     for (const [key, value] of entries) {
-      if (value === undefined || properties.length >= MAX_ITEMS) continue
+      if (value === undefined) continue
+      if (properties.length >= MAX_ITEMS || this.left === 0) {
+        properties.push(["…", "…"])
+        break
+      }
       let name = this.text(key, MAX_NAME)
       while (taken.has(name)) name += "_"
       taken.add(name)

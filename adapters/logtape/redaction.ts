@@ -39,7 +39,7 @@ type Rule = readonly [pattern: RegExp, replace: string | ((found: string) => str
 
 const RULES: readonly Rule[] = [
   [/((?:set-)?cookie|authorization)(["']?\s{0,3}[:=]\s{0,3})[^\r\n]+/gi, `$1$2${REDACTED}`],
-  [/-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[\s\S]*?(?:-----END|$)/g, REDACTED],
+  [/-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[\s\S]*?(?:-----END[A-Z ]{0,40}-----|$)/g, REDACTED],
   [/\/\/[^\s/@:"']*:[^\s/@]+@/g, `//${REDACTED}@`],
   // A JWT, or as much of one as is there: `eyJ` is `{"` in base64url. RFC 7519, section 3.1.
   [/[\w.%-]{12,}/g, (run) => run.replace(/eyJ[\w-]{8}.*$/, REDACTED)],
@@ -58,9 +58,25 @@ const RULES: readonly Rule[] = [
   [/(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w]|\.\d)/g, (found) => (isOwnAddress(found) ? found : REDACTED)],
 ]
 
-export const redactText = (text: string): string => {
+const applyRules = (text: string): string => {
   let shown = text
   for (const [pattern, replace] of RULES)
     shown = typeof replace === "string" ? shown.replace(pattern, replace) : shown.replace(pattern, replace)
   return shown
 }
+
+/** In a URL a space or a quote is a code, and every boundary that the rules look for is lost: it is decoded first. */
+const redactEncoded = (run: string): string => {
+  const decoded = run.replace(/(?:%[0-9a-f]{2})+/gi, (codes) => {
+    try {
+      return decodeURIComponent(codes)
+    } catch {
+      return codes
+    }
+  })
+  const shown = applyRules(decoded)
+  return shown === decoded ? run : shown
+}
+
+export const redactText = (text: string): string =>
+  applyRules(text.replace(/(?<!\S)[^\s%]*%[0-9a-f]{2}\S*/gi, redactEncoded))

@@ -1,39 +1,65 @@
 import process from "node:process"
+import { Writable } from "node:stream"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 
-/** What may wait for a reader of standard output that is slow or stands still; more is lost and counted. */
+/** What may wait for a reader that is slow or stands still; more is lost and counted. */
 export const MAX_WAITING_BYTES = 4_194_304
 const FLUSH_MS = 1_000
 
+interface DenoStdout {
+  readonly stdout: { readonly write: (bytes: Uint8Array) => Promise<number> }
+}
+
+const isDeno = (value: unknown): value is DenoStdout =>
+  typeof value === "object" && value !== null && "stdout" in value && typeof value.stdout === "object"
+
 /**
- * Standard output, which is asynchronous where it is a pipe, bounded. Told once what was lost, on standard error, and
- * again after it worked in between.
+ * The process's standard output as a stream that never blocks. Deno 2.9's `process.stdout` does, on a pipe that nobody
+ * reads, and the gateway with it; its own `Deno.stdout` does not.
  */
-export const standardOutput: Effect.Effect<(line: string) => void, never, Scope.Scope> = Effect.gen(function* () {
-  const { stdout, stderr } = process
-  let lost = 0
-  let broken = false
-  const onError = (error: Error): void => {
-    if (!broken) stderr.write(`the log cannot be written to standard output: ${error.message}\n`)
-    broken = true
+export const standardStream = (): Writable => {
+  const deno: unknown = Reflect.get(globalThis, "Deno")
+  if (!isDeno(deno)) return process.stdout
+  const writeAll = async (bytes: Uint8Array): Promise<void> => {
+    for (let at = 0; at < bytes.length; ) at += await deno.stdout.write(bytes.subarray(at))
   }
-  stdout.on("error", onError)
-  yield* Effect.addFinalizer(() =>
-    Effect.callback<void>((resume) => {
-      if (broken) resume(Effect.void)
-      else stdout.write("", () => resume(Effect.void))
-    }).pipe(Effect.timeoutOption(FLUSH_MS), Effect.andThen(Effect.sync(() => stdout.off("error", onError)))),
-  )
-  return (line) => {
-    if (broken) return
-    if (stdout.writableLength > MAX_WAITING_BYTES) {
-      if (lost === 0) stderr.write("log records are lost: nobody reads standard output fast enough\n")
-      lost += 1
-      return
+  return new Writable({
+    write: (chunk, _, done) => {
+      writeAll(chunk).then(() => done(), done)
+    },
+  })
+}
+
+/**
+ * Writes lines to a stream, bounded: it neither waits nor throws. What is lost is told on standard error, once until
+ * lines can be written again.
+ */
+export const outputTo = (stream: Writable): Effect.Effect<(line: string) => void, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    let lost = 0
+    let broken = false
+    const tell = (message: string) => process.stderr.write(`${message}\n`)
+    const onError = (error: Error): void => {
+      if (!broken) tell(`the log cannot be written to standard output: ${error.message}`)
+      broken = true
     }
-    if (lost > 0) stderr.write(`${lost} log records were lost: nobody read standard output fast enough\n`)
-    lost = 0
-    stdout.write(`${line}\n`)
-  }
-})
+    stream.on("error", onError)
+    yield* Effect.addFinalizer(() =>
+      Effect.callback<void>((resume) => {
+        if (broken) resume(Effect.void)
+        else stream.write("", () => resume(Effect.void))
+      }).pipe(Effect.timeoutOption(FLUSH_MS), Effect.andThen(Effect.sync(() => stream.off("error", onError)))),
+    )
+    return (line) => {
+      if (broken) return
+      if (stream.writableLength > MAX_WAITING_BYTES) {
+        if (lost === 0) tell("log records are lost: nobody reads standard output fast enough")
+        lost += 1
+        return
+      }
+      if (lost > 0) tell(`log records were lost, ${lost} of them: standard output is read again`)
+      lost = 0
+      stream.write(`${line}\n`)
+    }
+  })

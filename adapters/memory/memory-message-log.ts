@@ -50,8 +50,11 @@ export const memoryMessageLog: Layer.Layer<MessageLog, never, MemoryStore> = Lay
     return {
       read: (_partition, cursors, bounds) => Effect.sync(() => read(state, cursors, bounds)),
       survey: (_partition, cursors, atMost) => Effect.sync(() => survey(state, cursors, atMost)),
-      last: (room, limit) =>
-        Effect.sync(() => ({ epoch: state.epoch, clock: state.tick(), entries: state.logOf(room)?.last(limit) ?? [] })),
+      last: (room, upTo, { bytes, entries }) =>
+        Effect.sync(() => {
+          const last = state.logOf(room)?.last(upTo, entries, bytes) ?? { entries: [], cut: false }
+          return { epoch: state.epoch, clock: state.tick(), ...last }
+        }),
       clear: (room) => Effect.sync(() => state.forget(room)),
       describe: (room) => Effect.sync(() => ({ newest: state.record(room), size: state.logOf(room)?.size ?? 0 })),
     }

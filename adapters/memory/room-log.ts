@@ -62,8 +62,16 @@ export class RoomLog {
     return this.entries.length - index
   }
 
-  last(limit: number): readonly LogEntry[] {
-    return this.entries.slice(Math.max(this.head, this.entries.length - limit))
+  /** The newest up to an offset, oldest first, and whether `bytes` cut them short. */
+  last(upTo: Offset, limit: number, bytes: number): { readonly entries: readonly LogEntry[]; readonly cut: boolean } {
+    const end = this.indexAfter(upTo)
+    const least = Math.max(this.head, end - limit)
+    let begin = end
+    for (let left = bytes; begin > least && (left > 0 || begin === end); begin--) {
+      const entry = this.entries[begin - 1]
+      left -= entry === undefined ? 0 : messageBytes(entry.message)
+    }
+    return { entries: this.entries.slice(begin, end), cut: begin > least }
   }
 
   private forgetFirst(): void {

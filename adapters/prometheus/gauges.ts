@@ -17,19 +17,23 @@ const HELP = {
   outgoing_buffer_bytes: "What waits to be written to clients.",
 } as const satisfies Record<Gauge, string>
 
-/** Gauges that are read at each scrape; one that nobody observes is not exported. */
+/** Gauges that are read at each scrape, all that observe one added up; one that nobody observes is not exported. */
 export const observedGauges = (registry: Registry): ((gauge: Gauge, read: () => number) => void) => {
-  const readers = new Map<Gauge, () => number>()
+  const readers = new Map<Gauge, (() => number)[]>()
   return (gauge, read) => {
-    const isNew = !readers.has(gauge)
-    readers.set(gauge, read)
-    if (!isNew) return
+    const known = readers.get(gauge)
+    if (known !== undefined) {
+      known.push(read)
+      return
+    }
+    const all = [read]
+    readers.set(gauge, all)
     new Exported({
       name: `roomcast_${gauge}`,
       help: HELP[gauge],
       registers: [registry],
       collect() {
-        this.set(readers.get(gauge)?.() ?? 0)
+        this.set(all.reduce((sum, each) => sum + each(), 0))
       },
     })
   }

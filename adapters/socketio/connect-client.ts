@@ -127,7 +127,7 @@ export class ClientSession {
 
   private end(reason: string): void {
     this.events.stop()
-    this.link.buffer.discard()
+    this.link.ended()
     const { connection } = this.link
     if (connection === undefined || connection.closed) return
     const code = this.link.closing?.code ?? reason

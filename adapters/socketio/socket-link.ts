@@ -25,6 +25,7 @@ export class SocketLink implements Link {
   /** Why the gateway closes it; undefined while it does not. */
   closing: Closing | undefined
   readonly buffer: OutgoingBuffer
+  private readonly asked = new Set<() => void>()
   private readonly socket: Socket
   private readonly meta: boolean
   private readonly options: LinkOptions
@@ -55,12 +56,29 @@ export class SocketLink implements Link {
   ask(outgoing: Outgoing, timeoutMs: number): Effect.Effect<{ readonly data: unknown } | undefined> {
     return Effect.callback((resume) => {
       const { data, event, meta } = outgoing
-      const args: unknown[] = this.meta ? [JSON.parse(data), JSON.parse(meta)] : [JSON.parse(data)]
-      const answered = (error: unknown, answer: unknown): void => {
-        resume(Effect.succeed(error === null ? { data: answer ?? null } : undefined))
+      const settle = (answer: { readonly data: unknown } | undefined): void => {
+        this.asked.delete(giveUp)
+        resume(Effect.succeed(answer))
       }
-      this.socket.timeout(timeoutMs).emit(event, ...args, answered)
+      const giveUp = (): void => settle(undefined)
+      if (this.closing !== undefined || this.refuses(outgoing)) {
+        giveUp()
+        return
+      }
+      this.asked.add(giveUp)
+      const args: unknown[] = this.meta ? [JSON.parse(data), JSON.parse(meta)] : [JSON.parse(data)]
+      this.socket
+        .timeout(timeoutMs)
+        .emit(event, ...args, (error: unknown, answer: unknown) =>
+          settle(error === null ? { data: answer ?? null } : undefined),
+        )
     })
+  }
+
+  /** The connection is gone: nobody waits for it any more. */
+  ended(): void {
+    this.buffer.discard()
+    for (const giveUp of [...this.asked]) giveUp()
   }
 
   drained(): Effect.Effect<void, Refused<"slow_consumer">> {
@@ -96,6 +114,10 @@ export class SocketLink implements Link {
     timer.unref()
     conn.once("close", () => clearTimeout(timer))
     return true
+  }
+
+  get bufferedBytes(): number {
+    return this.buffer.bytes
   }
 
   /** So much waits for the client that no large answer should be added to it. */

@@ -61,6 +61,9 @@ export const endpointFaults = (endpoint: EndpointOptions, pointer: string): read
   add("url", urlFault(endpoint.url))
   add("secret", secretFault(endpoint.secret))
   add("events", endpoint.events.length === 0 ? "at least one pattern is needed, found none" : undefined)
+  const { timeoutMs } = endpoint
+  if (timeoutMs !== undefined && !(Number.isSafeInteger(timeoutMs) && timeoutMs > 0))
+    add("timeoutMs", `a whole number of ms above 0 is needed, found ${timeoutMs}`)
   endpoint.events.forEach((pattern, i) => {
     add(`events/${i}`, pattern === "" ? "a pattern has at least one character, found none" : undefined)
   })

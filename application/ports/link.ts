@@ -36,6 +36,8 @@ export interface Link {
   readonly drained: () => Effect.Effect<void, Refused<"slow_consumer">>
   /** False: it was closing already. */
   readonly close: (closing: Closing) => boolean
+  /** What waits to be taken by the client, about. */
+  readonly bufferedBytes: number
   /** Called once a second: closes a client that has taken nothing for BUFFER_AGE_MS. */
   readonly tend: (nowMs: number) => void
 }

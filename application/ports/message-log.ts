@@ -48,6 +48,8 @@ export interface LastMessages {
   readonly epoch: string
   readonly clock: Offset
   readonly entries: readonly LogEntry[]
+  /** `bytes` left some out that `entries` would have allowed. */
+  readonly cut: boolean
 }
 
 /**
@@ -68,8 +70,12 @@ export class MessageLog extends Context.Service<
       cursors: readonly Cursor[],
       atMost: number,
     ) => Effect.Effect<LogSurvey, Refused<"engine_unavailable">>
-    /** The room's newest `limit` entries, oldest first. */
-    readonly last: (room: RoomName, limit: number) => Effect.Effect<LastMessages, Refused<"engine_unavailable">>
+    /** The room's newest entries up to an offset, oldest first; about `bytes` of them, at least one where there is one. */
+    readonly last: (
+      room: RoomName,
+      upTo: Offset,
+      bounds: { readonly entries: number; readonly bytes: number },
+    ) => Effect.Effect<LastMessages, Refused<"engine_unavailable">>
     /** Forgets the room's messages, not that there were some: nobody is told that it missed nothing. */
     readonly clear: (room: RoomName) => Effect.Effect<void, Refused<"engine_unavailable">>
     /** The room's newest offset, where a record of it is left, and how many entries it keeps. */

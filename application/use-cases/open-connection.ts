@@ -39,6 +39,8 @@ export interface OpenCommand {
 export interface Opened {
   readonly connection: LocalConnection
   readonly recovered: boolean
+  /** It sent a session back, whether it got it or not. */
+  readonly asked: boolean
   /** It came back within the presence grace: nobody was told that it left. */
   readonly stayedPresent: boolean
   /** Rooms that the connect hook adds. */
@@ -130,7 +132,7 @@ const openTaken = Effect.fnUntraced(function* (
   yield* register(connection)
   yield* checkRevoked(claims)
   const departures = yield* Departures
-  return { connection, recovered: true, stayedPresent: yield* departures.cancel(session.id), rooms: [] }
+  return { connection, recovered: true, asked: true, stayedPresent: yield* departures.cancel(session.id), rooms: [] }
 })
 
 /** Counted before the backend is asked, and again once it is registered: many may be connecting at once. */
@@ -151,7 +153,8 @@ const openFresh = Effect.fnUntraced(function* (command: OpenCommand, claims: Cla
   const handlers = yield* EventHandlers
   yield* handlers.connect({ userId: claims.userId, connectionId: connection.id, info: user.claims.info })
   yield* checkRevoked(claims)
-  return { connection, recovered: false, stayedPresent: false, rooms }
+  const asked = typeof command.sessionId === "string"
+  return { connection, recovered: false, asked, stayedPresent: false, rooms }
 })
 
 const connectionOf = (

@@ -2,6 +2,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { type ComposeRefusal, composeMessage } from "#application/compose-message.ts"
 import { ConnectionDirectory, type Located } from "#application/ports/connection-directory.ts"
+import { Engine } from "#application/ports/engine.ts"
 import type { PushInput } from "#application/ports/handler-actions.ts"
 import { Idempotency } from "#application/ports/idempotency.ts"
 import type { Ids } from "#application/ports/ids.ts"
@@ -49,22 +50,32 @@ export const pushWithAcks = ({
 }: PushWithAcks): Effect.Effect<
   AckedPush,
   AckedRefusal,
-  ConnectionDirectory | Idempotency | Ids | Metrics | NodeCommands | Settings
+  ConnectionDirectory | Engine | Idempotency | Ids | Metrics | NodeCommands | Settings
 > =>
   idempotency === undefined
-    ? pushAndGather(push, timeoutMs)
-    : Idempotency.use(({ once }) => once(idempotency.key, idempotency.digest, pushAndGather(push, timeoutMs)))
+    ? pushAndGather(push, timeoutMs, undefined)
+    : Idempotency.use(({ once }) =>
+        once(idempotency.key, idempotency.digest, pushAndGather(push, timeoutMs, idempotency)),
+      )
 
-const pushAndGather = Effect.fn("pushWithAcks")(function* (push: PushInput, timeoutMs: number) {
+const pushAndGather = Effect.fn("pushWithAcks")(function* (
+  push: PushInput,
+  timeoutMs: number,
+  idempotency: PushWithAcks["idempotency"],
+) {
   if (!(Number.isSafeInteger(timeoutMs) && timeoutMs >= 1 && timeoutMs <= MAX_ACK_TIMEOUT_MS))
     return yield* Effect.fail(invalid("/ack/timeoutMs", `is 1 to ${MAX_ACK_TIMEOUT_MS} ms, found ${timeoutMs}`))
-  const { message } = yield* composeMessage(push, yield* Clock.currentTimeMillis)
+  const { message: composed } = yield* composeMessage(push, yield* Clock.currentTimeMillis)
   const directory = yield* ConnectionDirectory
-  const recipients = yield* directory.locate(message.rooms, MAX_ASKED)
+  const recipients = yield* directory.locate(composed.rooms, MAX_ASKED)
   if (recipients.length > MAX_ASKED)
     return yield* Effect.fail(
       invalid("/to", `reaches more than ${MAX_ASKED} connections: with ack it reaches so many at most`),
     )
+  const engine = yield* Engine
+  // To nobody: only for the record that a push without ack looks into, so that no key is used for both.
+  const { id } = yield* engine.publish({ message: { ...composed, rooms: [] }, histories: [], idempotency })
+  const message: Message = { ...composed, id }
   const metrics = yield* Metrics
   metrics.messageReceived("backend")
   const answers = yield* Effect.forEach(

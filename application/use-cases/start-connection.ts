@@ -62,6 +62,7 @@ const enterGranted = Effect.fnUntraced(function* (connection: LocalConnection, r
 export const startConnection = Effect.fnUntraced(function* ({
   connection,
   recovered,
+  asked,
   rooms: granted,
   stayedPresent,
 }: Opened) {
@@ -87,7 +88,7 @@ export const startConnection = Effect.fnUntraced(function* ({
     },
     formatPosition(engine.epoch(), connection.floor),
   )
-  metrics.connectionOpened(recovered ? "recovered" : "fresh")
+  metrics.connectionOpened(recovered ? "recovered" : asked ? "not_recovered" : "fresh")
   if (recovered) {
     if (!stayedPresent) for (const room of rooms) yield* announcePresence("joined", connection, room)
     yield* replay(connection)

@@ -2,7 +2,7 @@ import { parseArgs } from "node:util"
 import { nearest } from "#bootstrap/nearest.ts"
 
 /** A flag: with a value, or without. `many`: it may be given again. */
-export interface FlagSpec {
+interface FlagSpec {
   readonly type: "string" | "boolean"
   readonly many?: true
 }

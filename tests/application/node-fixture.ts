@@ -186,7 +186,8 @@ export const connect = Effect.fnUntraced(function* (
         )
         return true
       },
-      tend: () => {},
+      bufferedBytes: 0,
+    tend: () => {},
     },
   )
   if (node === SELF) local.add(connection)

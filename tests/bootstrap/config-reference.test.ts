@@ -10,7 +10,7 @@ const read = (path: string): string => readFileSync(new URL(`../../${path}`, imp
 
 it("docs/configuration.md and docs/roomcast.schema.json are what `npm run docs:config` writes", () => {
   expect(read("docs/configuration.md")).toBe(configReference())
-  expect(read("docs/roomcast.schema.json")).toBe(`${configJsonSchema()}\n`)
+  expect(JSON.parse(read("docs/roomcast.schema.json"))).toEqual(JSON.parse(configJsonSchema()))
 })
 
 it("the reference names every key and variable", () => {

@@ -40,7 +40,9 @@ export const belowFloor = (lock: Lock): readonly string[] =>
 if (import.meta.main) {
   const found = belowFloor(JSON.parse(readFileSync("package-lock.json", "utf8")))
   for (const line of found) console.error(line)
-  const { status, stdout } = spawnSync("npm", ["audit", "--omit=dev", "--audit-level=high", "--json"], { encoding: "utf8" })
+  const { status, stdout } = spawnSync("npm", ["audit", "--omit=dev", "--audit-level=high", "--json"], {
+    encoding: "utf8",
+  })
   let answered = false
   try {
     answered = "vulnerabilities" in JSON.parse(stdout)

@@ -118,6 +118,8 @@ export const startGateway = async (
   }
   const metric: Gateway["metric"] = async (name) => {
     const { body } = await call("GET", "/metrics")
+    const [plain = name] = name.split("{")
+    if (!String(body).includes(`# TYPE ${plain} `)) throw new Error(`no metric ${plain}`)
     const lines = String(body)
       .split("\n")
       .filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`))

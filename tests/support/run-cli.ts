@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url"
 const MAIN = fileURLToPath(new URL("../../bootstrap/main.ts", import.meta.url))
 
 /** The runtime that this test runs in, with what it needs to run a program. */
-export const RUNTIME_ARGS: readonly string[] = "Deno" in globalThis ? ["run", "-A", "--no-check"] : []
+const RUNTIME_ARGS: readonly string[] = "Deno" in globalThis ? ["run", "-A", "--no-check"] : []
 
 export interface CliResult {
   readonly code: number | null

@@ -14,7 +14,10 @@ if (missing.length > 0) {
   if (canInstall) {
     // No service is started: a policy of "never" is what Debian's containers use.
     const environment = { ...process.env, DEBIAN_FRONTEND: "noninteractive", RUNLEVEL: "1" }
-    for (const args of [["update", "-q"], ["install", "-y", "-q", "--no-install-recommends", ...packages]])
+    for (const args of [
+      ["update", "-q"],
+      ["install", "-y", "-q", "--no-install-recommends", ...packages],
+    ])
       spawnSync("apt-get", args, { stdio: "inherit", env: environment })
   }
   const left = missing.filter(({ program }) => !isThere(program))

@@ -80,7 +80,7 @@ describe("an endpoint that cannot work", () => {
           webhookBackend({
             endpoints: [
               { url: SECRET.replace("whsec_", ""), secret: "whsec_not*base64", events: [] },
-              { url: "https://ann:hidden-word@backend.example/", secret: "", events: ["ok", ""] },
+              { url: "https://ann:hidden-word@backend.example/", secret: "", events: ["ok", ""], timeoutMs: 0 },
             ],
           }).pipe(Layer.provide(silentMetrics)),
         ),
@@ -94,6 +94,7 @@ describe("an endpoint that cannot work", () => {
       "/webhooks/endpoints/0/events",
       "/webhooks/endpoints/1/url",
       "/webhooks/endpoints/1/secret",
+      "/webhooks/endpoints/1/timeoutMs",
       "/webhooks/endpoints/1/events/1",
     ])
     expect(error.message).toContain("/webhooks/endpoints/0/url: an http: or https: URL is needed")
