@@ -6,7 +6,9 @@ if (!process.versions.deno && Number.parseInt(found, 10) < 24) {
   process.stderr.write(`roomcast needs Node 24 or newer, found ${found}: https://nodejs.org/en/download\n`)
   process.exit(1)
 }
-import("./bootstrap/main.js").catch((error) => {
+// Beside this file once it is built.
+const main = "./bootstrap/main.js"
+import(main).catch((error) => {
   process.stderr.write(`${String(error.stack)}\n`)
   process.exit(1)
 })

@@ -8,6 +8,7 @@ import * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Schedule from "effect/Schedule"
 import { httpApp } from "#adapters/http/http-app.ts"
+import { answerMalformed } from "#adapters/http/malformed-request.ts"
 import { PrometheusText } from "#adapters/prometheus/prometheus-text.ts"
 import { PATH, socketioServer } from "#adapters/socketio/socketio-server.ts"
 import { engineEvents } from "#application/engine-events.ts"
@@ -157,7 +158,7 @@ const openEdges = async (
       ),
     nowMs,
   })
-  const api = getRequestListener(app.fetch)
+  const api = getRequestListener(app.fetch, { errorHandler: answerMalformed(runtime) })
   server.on("request", (request, response) => {
     if (request.url?.startsWith(PATH)) clients.handleRequest(request, response)
     else void api(request, response)

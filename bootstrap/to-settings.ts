@@ -22,6 +22,7 @@ export const toSettings = (config: Config, version: string): Settings["Service"]
   recovery: { windowMs: config.recovery.window, maxMessages: config.recovery.maxMessages },
   presence: { graceMs: config.presence.grace },
   maxTokenLifetimeMs: config.jwt.maxLifetime,
+  clockToleranceMs: config.jwt.clockTolerance,
   anonymous: config.jwt.anonymous,
   handlerTimeoutMs: config.handlerTimeout,
 })

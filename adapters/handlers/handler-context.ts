@@ -20,9 +20,9 @@ export interface HandlerContext {
   readonly connectionId: string
   /** The token's `info` claim, or what the connect webhook made of it. */
   readonly info: unknown
-  /** Pushes with the backend's rights: no rule of a room is asked. Rejects with ActionRefused. */
+  /** Pushes with the backend's rights: nobody's permission is asked. Rejects with ActionRefused. */
   readonly push: (push: PushInput) => Promise<Pushed>
-  /** Joins the caller's connection, or another one, whatever the room's rule. Rejects with ActionRefused. */
+  /** Joins the caller's connection, or another one of this node, with the backend's rights. Rejects with ActionRefused. */
   readonly join: (room: string, connectionId?: string) => Promise<void>
   /** Rejects with ActionRefused. */
   readonly leave: (room: string, connectionId?: string) => Promise<void>

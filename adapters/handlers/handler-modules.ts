@@ -28,7 +28,7 @@ export const handlerModules = (
       if (loaded instanceof HandlersNotLoaded) return yield* loaded
       if (directory !== undefined)
         yield* Effect.logInfo("handlers loaded").pipe(
-          Effect.annotateLogs({ category: "adapters/handlers", directory, files: loaded.map(({ file }) => file) }),
+          Effect.annotateLogs({ category: ["adapters", "handlers"], directory, files: loaded.map(({ file }) => file) }),
         )
 
       const byEvent = new Map<string, LoadedHandler>()
@@ -45,7 +45,7 @@ export const handlerModules = (
             Effect.catchTag(["handler_failed", "invalid_request"], () => Effect.void),
             Effect.catchTag("declined", ({ code }) =>
               Effect.logWarning("a handler refused what cannot be refused").pipe(
-                Effect.annotateLogs({ category: "adapters/handlers", handler: handler.file, on: system, code }),
+                Effect.annotateLogs({ category: ["adapters", "handlers"], handler: handler.file, on: system, code }),
               ),
             ),
           )

@@ -66,7 +66,7 @@ export const runHandler = (
   Effect.contextWith((services) =>
     Effect.callback<unknown, HandlerError>((resume) => {
       const labels = {
-        category: "adapters/handlers",
+        category: ["adapters", "handlers"],
         handler: handler.file,
         connectionId: caller.connectionId,
         ...("event" in handler.on ? { event: handler.on.event } : { on: handler.on.system }),

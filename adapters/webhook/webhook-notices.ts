@@ -23,7 +23,7 @@ export interface NoticeBounds {
 /** One warning for all that an endpoint dropped in this time: a backend that is away must not fill the log as well. */
 const DROP_LOG_MS = 10_000
 
-const LOG = { category: "adapters/webhook" }
+const LOG = { category: ["adapters", "webhook"] }
 
 interface Outbox {
   readonly notify: (kind: NoticeKind, data: WebhookData) => void

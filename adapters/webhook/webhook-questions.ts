@@ -31,7 +31,7 @@ export const askEndpoints = (
     const warn = (message: string, endpoint: string, more: Record<string, unknown>): Effect.Effect<void> =>
       Effect.logWarning(message).pipe(
         Effect.annotateLogs({
-          category: "adapters/webhook",
+          category: ["adapters", "webhook"],
           kind,
           endpoint,
           connectionId: data.connectionId,

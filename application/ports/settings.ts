@@ -17,6 +17,8 @@ export class Settings extends Context.Service<
     readonly presence: { readonly graceMs: number }
     /** No token is accepted that lives longer; revocations are kept for as long. */
     readonly maxTokenLifetimeMs: number
+    /** How far the issuer's clock may be off: a token is good for so much longer. */
+    readonly clockToleranceMs: number
     /** Connections without a token are let in, as users named `anonymous:<id>`. */
     readonly anonymous: boolean
     /** How long a handler may take that names no time-out of its own. */

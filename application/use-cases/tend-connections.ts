@@ -2,6 +2,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { LocalConnections } from "#application/local-connections.ts"
 import { Engine } from "#application/ports/engine.ts"
+import { Settings } from "#application/ports/settings.ts"
 import { CLOSINGS } from "#domain/closing.ts"
 import { formatPosition } from "#domain/offset.ts"
 
@@ -14,6 +15,7 @@ export const EXPIRY_NOTICE_MS = 60_000
  */
 export const tendConnections = Effect.fnUntraced(function* () {
   const engine = yield* Engine
+  const { clockToleranceMs } = yield* Settings
   const { byId } = yield* LocalConnections
   const now = yield* Clock.currentTimeMillis
   const stale = now - engine.recordTtlMs / 2
@@ -21,7 +23,7 @@ export const tendConnections = Effect.fnUntraced(function* () {
     connection.link.tend(now)
     const { claims } = connection.user
     const expiresAt = claims.expiresAt * 1000
-    if (expiresAt <= now) {
+    if (expiresAt + clockToleranceMs <= now) {
       connection.link.close(CLOSINGS.tokenExpired)
       continue
     }

@@ -38,7 +38,23 @@ describe("a duration", () => {
   })
 
   it("is nothing else: no sign, no fraction, no space, no unknown unit, not too large to count", () => {
-    for (const text of ["", " ", "3 s", " 3s", "3s ", "-1", "-1s", "1.5s", "1e3", "3S", "3sec", "s", "1h30m", "∞", "0x10"])
+    for (const text of [
+      "",
+      " ",
+      "3 s",
+      " 3s",
+      "3s ",
+      "-1",
+      "-1s",
+      "1.5s",
+      "1e3",
+      "3S",
+      "3sec",
+      "s",
+      "1h30m",
+      "∞",
+      "0x10",
+    ])
       expect(parseDuration(text), text).toBeUndefined()
     for (const value of [-1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53, null, undefined, true, ["3s"], {}])
       expect(parseDuration(value), String(value)).toBeUndefined()

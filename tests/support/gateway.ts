@@ -62,7 +62,7 @@ const HISTORY = { size: 50_000, ttl: "1h" }
 
 /** Rooms as the tests name them: the prefix says what the room is. */
 export const TEST_CONFIG: ConfigInput = {
-  jwt: { secret: JWT_SECRET },
+  jwt: { secret: JWT_SECRET, clockTolerance: "0s" },
   apiKey: API_KEY,
   rooms: [
     { match: "open:*", join: "anyone", publish: "members", history: HISTORY },

@@ -19,6 +19,7 @@ export const testSettings = (overrides: Partial<Settings["Service"]> = {}): Sett
   limits: DEFAULT_LIMITS,
   recovery: { windowMs: 120_000, maxMessages: 1_000 },
   presence: { graceMs: 5_000 },
+  clockToleranceMs: 0,
   maxTokenLifetimeMs: 86_400_000,
   anonymous: false,
   handlerTimeoutMs: 3_000,

@@ -46,7 +46,7 @@ describe("a directory of handlers", () => {
     expect(handlers.port.handles("e")).toBe(false)
     expect(handlers.logs.entries[0]).toMatchObject({
       message: "handlers loaded",
-      annotations: { category: "adapters/handlers", files: ["a.ts", "b.mts", "c.js", "d.mjs"] },
+      annotations: { category: ["adapters", "handlers"], files: ["a.ts", "b.mts", "c.js", "d.mjs"] },
     })
   })
 

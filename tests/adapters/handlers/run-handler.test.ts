@@ -50,7 +50,7 @@ describe("a handler", () => {
       async (handlers) => {
         expect(await handlers.run("it")).toEqual({ data: null })
         const labels = {
-          category: "adapters/handlers",
+          category: ["adapters", "handlers"],
           connectionId: "c1",
           event: "it",
           handler: "it.ts",
@@ -200,7 +200,7 @@ describe("a handler that fails", () => {
         {
           level: "Error",
           message: "a handler failed",
-          annotations: { category: "adapters/handlers", event: "it", connectionId: "c1", handler: "it.ts" },
+          annotations: { category: ["adapters", "handlers"], event: "it", connectionId: "c1", handler: "it.ts" },
           cause: expect.stringMatching(/./),
         },
       ])

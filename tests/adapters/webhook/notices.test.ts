@@ -83,7 +83,7 @@ describe("a notice to the backend", () => {
         level: "Warn",
         message: "a webhook was given up",
         annotations: {
-          category: "adapters/webhook",
+          category: ["adapters", "webhook"],
           kind: "presence.joined",
           connectionId: "c1",
           webhookId: server.received[0]?.id,

@@ -117,7 +117,7 @@ describe("a question to the backend", () => {
       expect(backend.logs.entries).toMatchObject([
         {
           level: "Warn",
-          annotations: { category: "adapters/webhook", kind: "room.join", fault: expect.stringContaining("403") },
+          annotations: { category: ["adapters", "webhook"], kind: "room.join", fault: expect.stringContaining("403") },
         },
       ])
       expect(backend.logs.text()).not.toContain("secret-")

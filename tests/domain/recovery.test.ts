@@ -1,0 +1,166 @@
+import fc from "fast-check"
+import { describe, expect, it } from "vitest"
+import { nextOffset, type Offset } from "#domain/offset.ts"
+import { isBelievable, isWholeFrom, isWithinWindow, newestWithoutRecord } from "#domain/recovery.ts"
+
+const START = 1_700_000_000_000
+const HISTORY_TTL = 60_000
+const RECORD_TTL = 2 * HISTORY_TTL
+
+/** One room's log beside the memory of somebody who saw everything. */
+class ModelRoom {
+  now = START
+  readonly published: Offset[] = []
+  /** Every point of the clock that a client can have been given. */
+  readonly cursors: Offset[] = []
+  private log: { readonly offset: Offset; readonly previous: Offset }[] = []
+  private record: Offset | undefined
+  private last: Offset = 0
+
+  tick(): Offset {
+    this.last = nextOffset(this.last, this.now)
+    this.cursors.push(this.last)
+    return this.last
+  }
+
+  newest(): Offset {
+    return this.record ?? newestWithoutRecord(this.last, RECORD_TTL)
+  }
+
+  publish(logged: boolean): void {
+    const offset = this.tick()
+    if (logged) this.log.push({ offset, previous: this.newest() })
+    this.record = offset
+    this.published.push(offset)
+  }
+
+  trimTo(size: number): void {
+    this.log = this.log.slice(Math.max(0, this.log.length - size))
+  }
+
+  clear(): void {
+    this.log = []
+  }
+
+  /** Time passes: entries grow too old, and the record expires by its own offset. */
+  pass(ms: number): void {
+    this.now += ms
+    const clock = this.tick()
+    this.log = this.log.filter(({ offset }) => offset >= clock - HISTORY_TTL * 1000)
+    if (this.record !== undefined && this.record < newestWithoutRecord(clock, RECORD_TTL)) this.record = undefined
+  }
+
+  says(cursor: Offset): boolean {
+    this.tick()
+    const first = this.log.find(({ offset }) => offset > cursor)
+    return isWholeFrom(cursor, { firstPrevious: first?.previous, newest: this.newest() })
+  }
+
+  isWhole(cursor: Offset): boolean {
+    return this.published.every((offset) => offset <= cursor || this.log.some((entry) => entry.offset === offset))
+  }
+
+  isYoung(cursor: Offset): boolean {
+    return cursor >= newestWithoutRecord(this.last, RECORD_TTL)
+  }
+}
+
+const step = fc.oneof(
+  { weight: 6, arbitrary: fc.constant({ does: "log" as const }) },
+  { weight: 1, arbitrary: fc.constant({ does: "publish unlogged" as const }) },
+  { weight: 2, arbitrary: fc.constant({ does: "look at the clock" as const }) },
+  { weight: 1, arbitrary: fc.record({ does: fc.constant("trim" as const), size: fc.nat({ max: 4 }) }) },
+  { weight: 1, arbitrary: fc.constant({ does: "clear" as const }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      does: fc.constant("wait" as const),
+      ms: fc.oneof(
+        fc.constantFrom(1, HISTORY_TTL, HISTORY_TTL + 1, RECORD_TTL, RECORD_TTL + 1, 3 * RECORD_TTL),
+        fc.nat({ max: 100_000 }),
+      ),
+    }),
+  },
+)
+
+const run = (room: ModelRoom, what: typeof step extends fc.Arbitrary<infer Step> ? Step : never): void => {
+  switch (what.does) {
+    case "log":
+      return room.publish(true)
+    case "publish unlogged":
+      return room.publish(false)
+    case "look at the clock":
+      room.tick()
+      return
+    case "trim":
+      return room.trimTo(what.size)
+    case "clear":
+      return room.clear()
+    case "wait":
+      return room.pass(what.ms)
+  }
+}
+
+describe("a log", () => {
+  it("is called whole from a cursor exactly when nothing after it is lost, and an old cursor never wrongly", () => {
+    const seen = { whole: 0, lost: 0, old: 0 }
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
+        const room = new ModelRoom()
+        room.tick()
+        for (const what of steps) {
+          run(room, what)
+          for (const cursor of [...room.cursors]) {
+            const says = room.says(cursor)
+            const whole = room.isWhole(cursor)
+            if (room.isYoung(cursor)) expect(says).toBe(whole)
+            else if (says) expect(whole).toBe(true)
+            seen[room.isYoung(cursor) ? (whole ? "whole" : "lost") : "old"]++
+          }
+          room.cursors.splice(0, room.cursors.length - 40)
+        }
+      }),
+      { numRuns: 500 },
+    )
+    for (const count of Object.values(seen)) expect(count).toBeGreaterThan(1_000)
+  })
+
+  it("is whole from any point within the message before the first one that is left", () => {
+    expect(isWholeFrom(10, { firstPrevious: 10, newest: 30 })).toBe(true)
+    expect(isWholeFrom(15, { firstPrevious: 10, newest: 30 })).toBe(true)
+    expect(isWholeFrom(9, { firstPrevious: 10, newest: 30 })).toBe(false)
+  })
+
+  it("that is empty is whole only for who has the newest message", () => {
+    expect(isWholeFrom(30, { firstPrevious: undefined, newest: 30 })).toBe(true)
+    expect(isWholeFrom(29, { firstPrevious: undefined, newest: 30 })).toBe(false)
+  })
+
+  it("may begin at the offset 0", () => {
+    expect(isWholeFrom(0, { firstPrevious: 0, newest: 30 })).toBe(true)
+    expect(isWholeFrom(0, { firstPrevious: undefined, newest: 0 })).toBe(true)
+  })
+})
+
+describe("a position that a client brings", () => {
+  const now = START
+  const at = (ms: number): Offset => ms * 1000
+
+  it("is believed where it has the store's partitions and nothing of the future beyond a minute of skew", () => {
+    expect(isBelievable({ epoch: "e", offsets: [at(now)] }, 1, now)).toBe(true)
+    expect(isBelievable({ epoch: "e", offsets: [0, at(now + 60_000)] }, 2, now)).toBe(true)
+    expect(isBelievable({ epoch: "e", offsets: [0, at(now + 60_001)] }, 2, now)).toBe(false)
+    expect(isBelievable({ epoch: "e", offsets: [at(now)] }, 2, now)).toBe(false)
+    expect(isBelievable({ epoch: "e", offsets: [0, 0, 0] }, 2, now)).toBe(false)
+    expect(isBelievable({ epoch: "e", offsets: [Number.MAX_SAFE_INTEGER] }, 1, now)).toBe(false)
+  })
+})
+
+describe("the recovery window", () => {
+  it("is open while a session has a connection, and for its length after the drop", () => {
+    expect(isWithinWindow(undefined, START, 0)).toBe(true)
+    expect(isWithinWindow(START, START + 120_000, 120_000)).toBe(true)
+    expect(isWithinWindow(START, START + 120_001, 120_000)).toBe(false)
+    expect(isWithinWindow(START, START - 5_000, 120_000)).toBe(true)
+  })
+})
