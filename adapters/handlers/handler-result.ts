@@ -1,7 +1,7 @@
 import { payloadFault } from "#domain/payload.ts"
 
 /** A handler gave something that is no JSON. Becomes `handler_failed`; the message is for the log. */
-export class ResultNotJson extends Error {
+class ResultNotJson extends Error {
   override readonly name = "ResultNotJson"
 }
 

@@ -53,7 +53,7 @@ export const secretFault = (secret: string, minBytes = 1): string | undefined =>
 }
 
 /** Everything that is wrong with an endpoint, under `pointer`. */
-export const endpointFaults = (endpoint: EndpointOptions, pointer: string): readonly Fault[] => {
+const endpointFaults = (endpoint: EndpointOptions, pointer: string): readonly Fault[] => {
   const faults: Fault[] = []
   const add = (member: string, detail: string | undefined): void => {
     if (detail !== undefined) faults.push({ pointer: `${pointer}/${member}`, detail })

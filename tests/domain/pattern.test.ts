@@ -1,6 +1,7 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { compilePattern, compilePatterns } from "#domain/pattern.ts"
+import { anyText } from "./made.ts"
 
 /** Slow and obviously right. */
 const matches = (pattern: string, name: string): boolean => {
@@ -80,7 +81,7 @@ describe("a pattern", () => {
 
   it("matches a name made from it by filling the stars, with any text", () => {
     fc.assert(
-      fc.property(fc.array(fc.string({ unit: "binary" }), { minLength: 1 }), fc.string(), (parts, fill) => {
+      fc.property(fc.array(anyText(6), { minLength: 1 }), fc.string(), (parts, fill) => {
         const literal = parts.map((part) => part.replaceAll("*", ""))
         expect(compilePattern(literal.join("*"))(literal.join(fill))).toBe(true)
       }),
@@ -96,6 +97,7 @@ describe("a pattern", () => {
     )
     fc.assert(
       fc.property(hostile, fc.oneof(over("ab", 200), fc.constant("a".repeat(200))), (pattern, text) => {
+        fc.pre(pattern.includes("*"))
         const name = new CountedName(text)
         expect(compilePattern(pattern)(name as unknown as string)).toBe(compilePattern(pattern)(text))
         expect(name.looks).toBeLessThanOrEqual(2 * (pattern.length + text.length))

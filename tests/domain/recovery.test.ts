@@ -10,7 +10,7 @@ const RECORD_TTL = 2 * HISTORY_TTL
 /** One room's log beside the memory of somebody who saw everything. */
 class ModelRoom {
   now = START
-  readonly published: Offset[] = []
+  readonly published: { readonly offset: Offset; readonly logged: boolean }[] = []
   /** Every point of the clock that a client can have been given. */
   readonly cursors: Offset[] = []
   private log: { readonly offset: Offset; readonly previous: Offset }[] = []
@@ -31,7 +31,7 @@ class ModelRoom {
     const offset = this.tick()
     if (logged) this.log.push({ offset, previous: this.newest() })
     this.record = offset
-    this.published.push(offset)
+    this.published.push({ offset, logged })
   }
 
   trimTo(size: number): void {
@@ -56,8 +56,15 @@ class ModelRoom {
     return isWholeFrom(cursor, { firstPrevious: first?.previous, newest: this.newest() })
   }
 
-  isWhole(cursor: Offset): boolean {
-    return this.published.every((offset) => offset <= cursor || this.log.some((entry) => entry.offset === offset))
+  /** What was published after it and cannot be given. */
+  lostAfter(cursor: Offset): { readonly offset: Offset; readonly logged: boolean }[] {
+    return this.published.filter(
+      ({ offset }) => offset > cursor && !this.log.some((entry) => entry.offset === offset),
+    )
+  }
+
+  firstAfter(cursor: Offset): Offset {
+    return this.log.find(({ offset }) => offset > cursor)?.offset ?? Number.POSITIVE_INFINITY
   }
 
   isYoung(cursor: Offset): boolean {
@@ -83,7 +90,9 @@ const step = fc.oneof(
   },
 )
 
-const run = (room: ModelRoom, what: typeof step extends fc.Arbitrary<infer Step> ? Step : never): void => {
+type Step = typeof step extends fc.Arbitrary<infer What> ? What : never
+
+const run = (room: ModelRoom, what: Step): void => {
   switch (what.does) {
     case "log":
       return room.publish(true)
@@ -102,27 +111,51 @@ const run = (room: ModelRoom, what: typeof step extends fc.Arbitrary<infer Step>
 }
 
 describe("a log", () => {
+  const check = (steps: readonly Step[], look: (room: ModelRoom, cursor: Offset) => void): void => {
+    const room = new ModelRoom()
+    room.tick()
+    for (const what of steps) {
+      run(room, what)
+      for (const cursor of room.cursors.slice(-40)) look(room, cursor)
+    }
+  }
+
   it("is called whole from a cursor exactly when nothing after it is lost, and an old cursor never wrongly", () => {
     const seen = { whole: 0, lost: 0, old: 0 }
     fc.assert(
       fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
-        const room = new ModelRoom()
-        room.tick()
-        for (const what of steps) {
-          run(room, what)
-          for (const cursor of [...room.cursors]) {
+        check(
+          steps.filter(({ does }) => does !== "publish unlogged"),
+          (room, cursor) => {
             const says = room.says(cursor)
-            const whole = room.isWhole(cursor)
+            const whole = room.lostAfter(cursor).length === 0
             if (room.isYoung(cursor)) expect(says).toBe(whole)
             else if (says) expect(whole).toBe(true)
             seen[room.isYoung(cursor) ? (whole ? "whole" : "lost") : "old"]++
-          }
-          room.cursors.splice(0, room.cursors.length - 40)
-        }
+          },
+        )
       }),
       { numRuns: 500 },
     )
     for (const count of Object.values(seen)) expect(count).toBeGreaterThan(1_000)
+  })
+
+  it("of a room that has no history at times is never called whole where a logged message, or what came before the first one left, is lost", () => {
+    let whole = 0
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
+        check(steps, (room, cursor) => {
+          const lost = room.lostAfter(cursor)
+          if (room.says(cursor)) {
+            const first = room.firstAfter(cursor)
+            expect(lost.filter(({ logged, offset }) => logged || offset < first)).toEqual([])
+            whole++
+          } else if (room.isYoung(cursor)) expect(lost).not.toEqual([])
+        })
+      }),
+      { numRuns: 500 },
+    )
+    expect(whole).toBeGreaterThan(1_000)
   })
 
   it("is whole from any point within the message before the first one that is left", () => {
