@@ -12,7 +12,10 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 60_000,
     maxWorkers: 2,
-    reporters: process.env["CI"] === undefined ? ["default"] : ["default", ["json", { outputFile: ".test-output/results.json" }]],
+    reporters:
+      process.env["CI"] === undefined
+        ? ["default"]
+        : ["default", ["json", { outputFile: ".test-output/results.json" }]],
     projects: [
       {
         extends: true,

@@ -3,7 +3,7 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as References from "effect/References"
 
-export interface CapturedLog {
+interface CapturedLog {
   readonly level: string
   readonly message: string
   readonly annotations: Readonly<Record<string, unknown>>

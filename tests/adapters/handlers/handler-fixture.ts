@@ -23,7 +23,7 @@ export const folderOf = async (files: Readonly<Record<string, string>>): Promise
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) }
 }
 
-export type Called = readonly ["push" | "join" | "leave", ...unknown[]]
+type Called = readonly ["push" | "join" | "leave", ...unknown[]]
 
 export interface OpenHandlers extends AsyncDisposable {
   readonly port: EventHandlers["Service"]
