@@ -23,6 +23,9 @@ import { Settings } from "#application/ports/settings.ts"
 import type { Config } from "./config.ts"
 import { toSettings } from "./to-settings.ts"
 
+/** A webhook's answer may have so many bytes, or what a message may have. */
+const ANSWER_BYTES = 102_400
+
 /** Everything of one node but its edges, which are given this as a runtime and are closed before it. */
 export const layers = (config: Config, version: string, actions: HandlerActions["Service"]) => {
   const { jwt, log } = config
@@ -56,6 +59,7 @@ export const layers = (config: Config, version: string, actions: HandlerActions[
       maxLifetimeSeconds: jwt.maxLifetime / 1000,
     }),
     webhookBackend({
+      answerBytes: Math.max(ANSWER_BYTES, config.limits.payloadBytes),
       endpoints: config.webhooks.endpoints.map(({ timeout, ...endpoint }) => ({ ...endpoint, timeoutMs: timeout })),
     }),
     standardWebhookVerifier({

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto"
 import { createServer, type Server } from "node:http"
 import { getRequestListener } from "@hono/node-server"
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -100,7 +101,10 @@ export const serve = async (config: Config, { version }: { readonly version: str
 
 /** Once a second; an engine that is away is met again a second later. */
 const tending = tendConnections().pipe(
-  Effect.catch(({ message }) => Effect.logWarning("connections could not be tended", { reason: message })),
+  Effect.catchCauseIf(
+    (cause) => !Cause.hasInterruptsOnly(cause),
+    (cause) => Effect.logWarning("connections could not be tended", cause),
+  ),
   Effect.repeat(Schedule.spaced("1 second")),
 )
 

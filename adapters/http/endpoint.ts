@@ -39,7 +39,7 @@ export type Run = <A, E extends Refusal | Declined>(
 
 export type Runtime = ManagedRuntime.ManagedRuntime<Services, never>
 
-export const LOG = { category: "adapters/http" }
+export const LOG = { category: ["adapters", "http"] }
 
 /** Logs what should not have happened; the caller is told `internal` and nothing of it. */
 export const logDefect = (runtime: Runtime, c: Context<Env>, cause: Cause.Cause<unknown>): void => {
@@ -61,7 +61,8 @@ export const settle = async <A, E extends Refusal | Declined>(
   effect: Effect.Effect<A, E, Services>,
   signal?: AbortSignal,
 ): Promise<Settled<A>> => {
-  const exit = await runtime.runPromiseExit(effect, signal && { signal })
+  const traced = Effect.annotateLogs(effect, "requestId", c.get("requestId"))
+  const exit = await runtime.runPromiseExit(traced, signal && { signal })
   if (Exit.isSuccess(exit)) return exit
   if (Cause.hasDies(exit.cause)) logDefect(runtime, c, exit.cause)
   const failure = exit.cause.reasons.find(Cause.isFailReason)

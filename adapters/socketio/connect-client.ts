@@ -116,6 +116,8 @@ export class ClientSession {
     if (failed === undefined) this.log(cause)
     const refusal = failed?.error ?? new Refusal("internal", ERRORS.internal.title)
     this.options.metrics.connectionRefused(refusal._tag)
+    const refused = { connectionId: this.socket.id, code: refusal._tag, reason: refusal.message }
+    this.options.run(Effect.logInfo("client refused", refused), { onExit: () => undefined })
     this.end(refusal._tag)
     if (refusal._tag !== "declined" && ERRORS[refusal._tag].temporary) {
       const timer = setTimeout(() => this.socket.conn.close(), WAIT_MS + Math.random() * WAIT_MS)

@@ -67,6 +67,7 @@ export const closeConnection = Effect.fnUntraced(function* ({
 
   const directory = yield* ConnectionDirectory
   const { id: connectionId, userId } = connection
+  yield* Effect.logInfo("client disconnected", { connectionId, userId, reason })
   const present = connection.applicationRooms
   const leave = Effect.gen(function* () {
     yield* late(directory.remove(connectionId), connectionId)

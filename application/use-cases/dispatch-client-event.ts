@@ -29,6 +29,7 @@ export const dispatchClientEvent = Effect.fnUntraced(function* (
       new Refusal("payload_too_large", `data has at most ${limits.payloadBytes} bytes as JSON, found ${bytes}`),
     )
   const { info, userId } = connection.user.claims
+  yield* Effect.logDebug("client event", { connectionId: connection.id, event, bytes })
   const connectionId = connection.id
   if (handlers.handles(event)) return yield* handlers.run(event, data, { userId, connectionId, info })
   const rule = eventRuleOf(event)

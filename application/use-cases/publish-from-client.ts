@@ -63,5 +63,6 @@ export const publishFromClient = Effect.fnUntraced(function* (command: ClientPub
   })
   const metrics = yield* Metrics
   metrics.messageReceived("client")
+  yield* Effect.logDebug("message published", { messageId: id, event: message.event, bytes: message.data.length })
   return histories[0] === undefined ? { id } : { id, offset: formatOffset(epoch, offset) }
 })

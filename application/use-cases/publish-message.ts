@@ -33,6 +33,7 @@ export const publishMessage = Effect.fnUntraced(function* (
   const { epoch, id, offset } = yield* engine.publish({ message, histories, idempotency: command.idempotency })
   const metrics = yield* Metrics
   metrics.messageReceived(command.from)
+  yield* Effect.logDebug("message published", { messageId: id, event: message.event, bytes: message.data.length })
   const logged = !message.volatile && histories.some((history) => history !== undefined)
   return logged ? { id, offset: formatOffset(epoch, offset) } : { id }
 })

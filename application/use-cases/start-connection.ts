@@ -94,4 +94,6 @@ export const startConnection = Effect.fnUntraced(function* ({
     yield* replay(connection)
   }
   yield* openGate(connection)
+  const { id: connectionId, transport, userId } = connection
+  yield* Effect.logInfo("client connected", { connectionId, userId, transport, recovered })
 })
