@@ -37,7 +37,15 @@ const forbidden = (folder: string): readonly string[] => {
       "https://example.com/x.ts",
     ]
   if (folder === "application")
-    return [...EVERYWHERE, "#adapters/memory/x.ts", "#bootstrap/x.ts", "#tests/x.ts", "node:crypto", "hono", "socket.io"]
+    return [
+      ...EVERYWHERE,
+      "#adapters/memory/x.ts",
+      "#bootstrap/x.ts",
+      "#tests/x.ts",
+      "node:crypto",
+      "hono",
+      "socket.io",
+    ]
   if (folder.startsWith("adapters/")) {
     const others = ADAPTERS.map((name) => `adapters/${name}`).filter((other) => other !== folder)
     return [

@@ -55,8 +55,7 @@ describe("the linter and the formatter", () => {
   })
   afterAll(() => project.remove())
 
-  const rulesOf = (file: string): readonly string[] =>
-    found.filter((one) => one.file === file).map(({ rule }) => rule)
+  const rulesOf = (file: string): readonly string[] => found.filter((one) => one.file === file).map(({ rule }) => rule)
 
   for (const [what, { rule }] of Object.entries(PLANTS))
     it(`refuse ${what}`, () => {
@@ -84,7 +83,8 @@ describe("the linter and the formatter", () => {
 
 describe("the type checks", () => {
   const project = plantedProject()
-  const floating = 'import * as Effect from "effect/Effect"\n\nexport const begin = (): void => {\n  Effect.log("never")\n}\n'
+  const floating =
+    'import * as Effect from "effect/Effect"\n\nexport const begin = (): void => {\n  Effect.log("never")\n}\n'
   const starless =
     'import * as Effect from "effect/Effect"\n\nexport const all = Effect.gen(function* () {\n  const one = yield Effect.succeed(1)\n  return one\n})\n'
   const forgotten =
@@ -142,11 +142,13 @@ describe("the search for what nobody uses", () => {
       devDependencies: {},
     }))
     project.plant({
-      "bootstrap/main.ts": 'import { Hono } from "hono"\nimport { used } from "#domain/one.ts"\n\nexport const app = [Hono, used]\n',
+      "bootstrap/main.ts":
+        'import { Hono } from "hono"\nimport { used } from "#domain/one.ts"\n\nexport const app = [Hono, used]\n',
       "bootstrap/index.ts": "export const part = 1\n",
       "bootstrap/build.ts": "export {}\n",
       "bootstrap/bin.cjs": "module.exports = {}\n",
-      "domain/one.ts": "export const used = 1\nexport const unused = 2\nexport interface Unused {\n  readonly a: 1\n}\n",
+      "domain/one.ts":
+        "export const used = 1\nexport const unused = 2\nexport interface Unused {\n  readonly a: 1\n}\n",
       "domain/orphan.ts": "export const orphan = 1\n",
       "examples/handlers/example.ts": "export default 1\n",
       "tests/domain/one.test.ts": 'import { helper } from "#tests/support/help.ts"\n\nhelper()\n',

@@ -55,7 +55,14 @@ export interface Found {
 
 /** What `biome check` finds, as the project's own check runs it. Fails where it found nothing to check. */
 export const biomeFindings = (project: PlantedProject): readonly Found[] => {
-  const { stdout } = project.run("biome", "check", "--error-on-warnings", "--reporter=json", "--max-diagnostics=none", ".")
+  const { stdout } = project.run(
+    "biome",
+    "check",
+    "--error-on-warnings",
+    "--reporter=json",
+    "--max-diagnostics=none",
+    ".",
+  )
   const report: {
     readonly diagnostics: readonly { readonly category: string; readonly location: { readonly path: string } }[]
   } = JSON.parse(stdout)

@@ -90,7 +90,8 @@ describe("a message to several rooms", () => {
             return isOwed(connection, { room: name, partition, offset, message }, true, () => true)
           })
           const [first] = owing
-          const sentBefore = first !== undefined && (offsets[partitionOf(first)] ?? 0) <= (floor[partitionOf(first)] ?? 0)
+          const sentBefore =
+            first !== undefined && (offsets[partitionOf(first)] ?? 0) <= (floor[partitionOf(first)] ?? 0)
           expect(sent).toEqual(first === undefined || sentBefore ? [] : [first])
         },
       ),
@@ -193,12 +194,9 @@ describe("a connection", () => {
   it("closes its gate once: what was held stays held, and the floor stays where it was", () => {
     const connection = connectionIn([], [5])
     const gate = connection.closeGate(() => new Gate(10, 10_000), [7])
-    const again = connection.closeGate(
-      () => {
-        throw new Error("a second gate was made")
-      },
-      [20],
-    )
+    const again = connection.closeGate(() => {
+      throw new Error("a second gate was made")
+    }, [20])
     expect(again).toBe(gate)
     expect(connection.floor).toEqual([7])
   })

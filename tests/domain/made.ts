@@ -35,7 +35,7 @@ const unit = (min: number, max: number): fc.Arbitrary<string> =>
   fc.integer({ min, max }).map((code) => String.fromCodePoint(code))
 
 /** One character of any length in UTF-8, or half of one. */
-export const anyUnit: fc.Arbitrary<string> = fc.oneof(
+const anyUnit: fc.Arbitrary<string> = fc.oneof(
   unit(0x20, 0x7e),
   unit(0x00, 0x7ff),
   unit(0x800, 0xffff),

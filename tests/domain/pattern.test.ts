@@ -90,9 +90,9 @@ describe("a pattern", () => {
 
   it("looks at each character of a name a few times at most, however hostile the pattern", () => {
     const hostile = fc.oneof(
-      fc.tuple(fc.integer({ min: 1, max: 99 }), fc.constantFrom("a*", "*a", "*aa", "a*b*", "*ab")).map(
-        ([times, part]) => `${part.repeat(times)}c`,
-      ),
+      fc
+        .tuple(fc.integer({ min: 1, max: 99 }), fc.constantFrom("a*", "*a", "*aa", "a*b*", "*ab"))
+        .map(([times, part]) => `${part.repeat(times)}c`),
       over("ab*", 200),
     )
     fc.assert(

@@ -18,11 +18,18 @@ describe("a room's name from a caller", () => {
 
   it("is any name that does not begin with $, and nothing else", () => {
     fc.assert(
-      fc.property(fc.oneof(anyText(30), fc.anything(), anyText(20).map((text) => `$${text}`)), (value) => {
-        const allowed = nameFault(value, "room") === undefined && !String(value).startsWith("$")
-        expect(parseRoomName(value)).toBe(allowed ? value : undefined)
-        expect(roomFault(value) === undefined).toBe(allowed)
-      }),
+      fc.property(
+        fc.oneof(
+          anyText(30),
+          fc.anything(),
+          anyText(20).map((text) => `$${text}`),
+        ),
+        (value) => {
+          const allowed = nameFault(value, "room") === undefined && !String(value).startsWith("$")
+          expect(parseRoomName(value)).toBe(allowed ? value : undefined)
+          expect(roomFault(value) === undefined).toBe(allowed)
+        },
+      ),
       { numRuns: 1_000 },
     )
   })

@@ -132,7 +132,8 @@ const memory = async (client: ReturnType<typeof startClient>): Promise<void> => 
 Resident memory, ${memoryRounds} new processes of each, in turn.\n`)
   const measures = [
     { key: "bytes", title: "bytes for a connection", digits: 0 },
-    { key: "base", title: "process with 500 connections, MiB", digits: 0 },
+    { key: "heap", title: "of them JavaScript's objects", digits: 0 },
+    { key: "base", title: "process with 1,000 connections, MiB", digits: 0 },
   ]
   console.log(tableOf(measures, results, PEER))
   const ratio = ratioOf(rounds(results, GATEWAY, "bytes"), rounds(results, PEER, "bytes"))

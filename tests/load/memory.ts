@@ -1,6 +1,6 @@
-import type { Measured } from "./processes.ts"
+import type { Measured, Memory } from "./processes.ts"
 import type { Rounds } from "./report.ts"
-import { GATEWAY, PEER, startServer } from "./servers.ts"
+import { GATEWAY, PEER, type Server, startServer } from "./servers.ts"
 
 export interface MemoryOptions {
   readonly client: Measured
@@ -9,16 +9,23 @@ export interface MemoryOptions {
 }
 
 /** Connected and kept before the first look, so that what a process needs once is in both. */
-const FIRST = 500
+const FIRST = 1_000
 
-const perConnection = async (client: Measured, name: string, connections: number): Promise<Record<string, number>> => {
+const memoryOf = async (server: Server): Promise<Memory> => (await server.process.ask("memory")) as Memory
+
+const perConnection = async (client: Measured, name: string, connections: number) => {
   const server = await startServer(name)
+  const connect = (count: number) => client.ask("connect", { server: name, port: server.port, count, rooms: [] })
   try {
-    await client.ask("connect", { server: name, port: server.port, count: FIRST, rooms: [] })
-    const before = Number(await server.process.ask("memory"))
-    await client.ask("connect", { server: name, port: server.port, count: connections, rooms: [] })
-    const after = Number(await server.process.ask("memory"))
-    return { bytes: (after - before) / connections, base: before / 2 ** 20 }
+    await connect(FIRST)
+    const before = await memoryOf(server)
+    await connect(connections)
+    const after = await memoryOf(server)
+    return {
+      bytes: (after.resident - before.resident) / connections,
+      heap: (after.heap - before.heap) / connections,
+      base: before.resident / 2 ** 20,
+    }
   } finally {
     await client.ask("disconnect", { server: name }).catch(() => undefined)
     await server.process.stop()
@@ -31,12 +38,13 @@ const perConnection = async (client: Measured, name: string, connections: number
  */
 export const measureMemory = async (options: MemoryOptions): Promise<ReadonlyMap<string, Rounds>> => {
   const { client, connections, rounds } = options
-  const results = new Map([PEER, GATEWAY].map((name) => [name, { bytes: [] as number[], base: [] as number[] }]))
+  const results = new Map<string, Record<string, number[]>>([
+    [PEER, {}],
+    [GATEWAY, {}],
+  ])
   for (let i = 0; i < rounds; i++)
-    for (const [name, kept] of results) {
-      const { base = Number.NaN, bytes = Number.NaN } = await perConnection(client, name, connections)
-      kept.bytes.push(bytes)
-      kept.base.push(base)
-    }
+    for (const [name, kept] of results)
+      for (const [key, value] of Object.entries(await perConnection(client, name, connections)))
+        kept[key] = [...(kept[key] ?? []), value]
   return results
 }

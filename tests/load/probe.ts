@@ -1,6 +1,6 @@
 import { Session } from "node:inspector/promises"
 import { setTimeout as sleep } from "node:timers/promises"
-import type { Question } from "./processes.ts"
+import type { Memory, Question } from "./processes.ts"
 
 /**
  * Loaded into every measured process with `--import`, the same in each: answers over the IPC channel what the process has
@@ -11,17 +11,19 @@ const profiler = new Session()
 const STEADY_BYTES = 256 * 1024
 const MOST_COLLECTIONS = 12
 
-/** Resident memory once collecting garbage frees no more of it, bytes. */
-const settledMemory = async (): Promise<number> => {
+/** Resident memory once collecting garbage frees no more of it, and what of it JavaScript's objects use; bytes. */
+const settledMemory = async (): Promise<Memory> => {
   let least = Number.POSITIVE_INFINITY
+  let heap = 0
   for (let i = 0; i < MOST_COLLECTIONS; i++) {
     await globalThis.gc?.({ type: "major", execution: "async" })
     await sleep(150)
-    const resident = process.memoryUsage.rss()
-    if (i > 2 && resident > least - STEADY_BYTES) break
-    least = Math.min(least, resident)
+    const { heapUsed, rss } = process.memoryUsage()
+    heap = heapUsed
+    if (i > 2 && rss > least - STEADY_BYTES) break
+    least = Math.min(least, rss)
   }
-  return least
+  return { resident: least, heap }
 }
 
 const ANSWERS: Record<Question, (argument: string) => unknown> = {

@@ -4,6 +4,12 @@ import { until } from "#tests/support/until.ts"
 
 export type Question = "cpu" | "memory" | "startProfile" | "stopProfile"
 
+/** Bytes. */
+export interface Memory {
+  readonly resident: number
+  readonly heap: number
+}
+
 /** A process of the benchmark's own, pinned to a core where that can be done. */
 export interface Measured {
   readonly ask: (question: string, argument?: unknown) => Promise<unknown>
