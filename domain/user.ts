@@ -1,5 +1,8 @@
 import { compilePatterns, type Matches } from "./pattern.ts"
 
+/** How the ids of users begin who came without a token; no token's does. */
+export const ANONYMOUS = "anonymous:"
+
 /** What a verified token says, or what stands for one where anonymous connections are allowed. Times in s since 1970. */
 export interface Claims {
   readonly userId: string

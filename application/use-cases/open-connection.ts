@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import { connectAnswer } from "#application/connect-answer.ts"
 import { beginBehindGate } from "#application/connection-gate.ts"
 import { Departures } from "#application/departures.ts"
+import { identifyClient } from "#application/identify-client.ts"
 import { LocalConnection, LocalConnections } from "#application/local-connections.ts"
 import { Backend } from "#application/ports/backend.ts"
 import { ConnectionDirectory } from "#application/ports/connection-directory.ts"
@@ -14,7 +15,7 @@ import type { MessageLog } from "#application/ports/message-log.ts"
 import { Revocations } from "#application/ports/revocations.ts"
 import { SessionStore } from "#application/ports/session-store.ts"
 import { Settings } from "#application/ports/settings.ts"
-import { TokenVerifier } from "#application/ports/token-verifier.ts"
+import type { TokenVerifier } from "#application/ports/token-verifier.ts"
 import { takeSession } from "#application/take-session.ts"
 import { type Declined, Refusal, type Refused } from "#domain/errors.ts"
 import type { Offset } from "#domain/offset.ts"
@@ -62,29 +63,6 @@ export type OpenRefusal =
 
 const CONNECT_HOOK_MS = 5_000
 
-const claimsOf = Effect.fnUntraced(function* (token: string | undefined, nowMs: number) {
-  const { anonymous, maxTokenLifetimeMs } = yield* Settings
-  if (token !== undefined) {
-    const verifier = yield* TokenVerifier
-    return yield* verifier.verify(token)
-  }
-  if (!anonymous)
-    return yield* Effect.fail(
-      new Refusal("unauthorized", "no token: give one as auth.token or as Authorization: Bearer"),
-    )
-  const ids = yield* Ids
-  const claims: Claims = {
-    userId: `anonymous:${ids.anonymous()}`,
-    expiresAt: Math.floor((nowMs + maxTokenLifetimeMs) / 1000),
-    issuedAt: Math.floor(nowMs / 1000),
-    tokenId: undefined,
-    rooms: [],
-    publish: [],
-    info: undefined,
-  }
-  return claims
-})
-
 /**
  * Lets a client in, before its CONNECT is answered: the token first, then its session, taken over where it is this
  * user's and can be made whole, else a fresh one; then the user's limit and the backend's word. DESIGN section 6,
@@ -109,7 +87,7 @@ export const openConnection = Effect.fnUntraced(function* (
   | TokenVerifier
 > {
   const now = yield* Clock.currentTimeMillis
-  const claims = yield* claimsOf(command.token, now)
+  const claims = yield* identifyClient(command, now)
   yield* checkRevoked(claims)
   const taken = command.meta ? yield* takeSession(command, userOf(claims)) : undefined
   return yield* taken === undefined ? openFresh(command, claims, now) : openTaken(command, claims, taken, now)

@@ -75,7 +75,7 @@ describe("who comes without auth.token", () => {
     expect(client.ready[0]?.userId).toBe("dot")
   })
 
-  it("is a user of its own where anonymous connections are allowed, which recovers nobody else's session", async () => {
+  it("is a user of its own where anonymous connections are allowed, and stays that user through a drop", async () => {
     const gateway = await start({ jwt: { anonymous: true, secret: "another-secret-for-those-with-one-0" } })
     const one = await connectClient(gateway, "one", { auth: { token: undefined }, rooms: ["open:a"] })
     const two = await connectClient(gateway, "two", { auth: { token: undefined }, rooms: ["open:a"] })
@@ -84,5 +84,16 @@ describe("who comes without auth.token", () => {
     await gateway.push({ users: [one.ready[0]?.userId] }, "e", "for one")
     await until("the message", () => one.received.length === 1)
     expect(two.received).toEqual([])
+    one.drop()
+    await gateway.push({ rooms: ["open:a"] }, "e", "missed")
+    await connected(one, 2)
+    await until("what it missed", () => one.received.length === 2)
+    expect([one.recovered, one.ready[1]?.userId]).toEqual([[false, true], one.ready[0]?.userId])
+    const impostor = await connectClient(gateway, "x", {
+      auth: { token: await token(one.ready[0]?.userId ?? "", {}, "another-secret-for-those-with-one-0") },
+      wait: false,
+    })
+    await until("the refusal", () => impostor.errors.length === 1)
+    expect(impostor.errors[0]?.data?.code).toBe("unauthorized")
   })
 })
