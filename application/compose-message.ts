@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import { isReservedEvent } from "#domain/client-event.ts"
-import { type Fault, Refusal, type Refused } from "#domain/errors.ts"
+import { Refusal, type Refused } from "#domain/errors.ts"
+import { invalidRequest } from "#domain/invalid-request.ts"
 import type { Message } from "#domain/message.ts"
 import { nameFault } from "#domain/name.ts"
 import { encodePayload } from "#domain/payload.ts"
@@ -28,13 +29,10 @@ export type ComposeRefusal = Refused<
 
 const MAX_TTL_MS = 365 * 24 * 3_600_000
 
-const invalid = (faults: readonly Fault[]): Refusal<"invalid_request"> =>
-  new Refusal("invalid_request", faults.map(({ pointer, detail }) => `${pointer}: ${detail}`).join("; "), { faults })
-
 /** Why a name cannot be that of an application's event. */
 export const eventRefusal = (event: unknown): Refused<"invalid_request" | "reserved_event"> | undefined => {
   const fault = nameFault(event, "event")
-  if (fault !== undefined) return invalid([{ pointer: "/event", detail: fault }])
+  if (fault !== undefined) return invalidRequest([{ pointer: "/event", detail: fault }])
   return isReservedEvent(event as string)
     ? new Refusal("reserved_event", "names that begin with room: or session: are the gateway's", {
         faults: [{ pointer: "/event", detail: "begins with room: or session:" }],
@@ -52,7 +50,7 @@ export const composeMessage = Effect.fnUntraced(function* (
   const badEvent = eventRefusal(push.event)
   if (badEvent !== undefined) return yield* Effect.fail(badEvent)
   const target = parseTarget(push.to, limits.targetsPerMessage)
-  if (!("rooms" in target)) return yield* Effect.fail(invalid(target))
+  if (!("rooms" in target)) return yield* Effect.fail(invalidRequest(target))
   for (const room of target.rooms)
     if (!isGatewayRoom(room) && rules.ruleOf(room) === undefined)
       return yield* Effect.fail(
@@ -62,7 +60,9 @@ export const composeMessage = Effect.fnUntraced(function* (
       )
   const { ttlMs } = push
   if (ttlMs !== undefined && !(Number.isSafeInteger(ttlMs) && ttlMs > 0 && ttlMs <= MAX_TTL_MS))
-    return yield* Effect.fail(invalid([{ pointer: "/ttlMs", detail: `is 1 to ${MAX_TTL_MS} ms, found ${ttlMs}` }]))
+    return yield* Effect.fail(
+      invalidRequest([{ pointer: "/ttlMs", detail: `is 1 to ${MAX_TTL_MS} ms, found ${ttlMs}` }]),
+    )
   const data = encodePayload(push.data ?? null, limits.payloadBytes)
   if (data instanceof Refusal) return yield* Effect.fail(data)
   const ids = yield* Ids

@@ -5,13 +5,13 @@ import { isOwed } from "#domain/connection.ts"
 import { Refusal, type Refused } from "#domain/errors.ts"
 import { Gate, type Publication } from "#domain/gate.ts"
 import { GATE_MESSAGES } from "#domain/limits.ts"
-import { formatPosition } from "#domain/offset.ts"
+import { formatPosition, type Offset } from "#domain/offset.ts"
 import type { LocalConnection } from "./local-connections.ts"
 import { LocalRooms } from "./local-rooms.ts"
 import { readMerged } from "./log-reader.ts"
 import { outgoingOf } from "./outgoing.ts"
 import { Engine } from "./ports/engine.ts"
-import type { MessageLog } from "./ports/message-log.ts"
+import type { Cursor, MessageLog } from "./ports/message-log.ts"
 import { Metrics } from "./ports/metrics.ts"
 import { Settings } from "./ports/settings.ts"
 
@@ -62,6 +62,24 @@ const writeBehindGate = (
   return true
 }
 
+/** Where to read on in each logged room, and the clock up to which: a join is done before both, or begins after them. */
+const replayOf = Effect.fnUntraced(function* (
+  connection: LocalConnection,
+  partition: number,
+): Effect.fn.Return<
+  { readonly cursors: readonly Cursor[]; readonly upTo: Offset } | undefined,
+  Refused<"engine_unavailable">,
+  Engine | LocalRooms
+> {
+  const engine = yield* Engine
+  const rooms = yield* LocalRooms
+  const floor = connection.floor[partition] ?? 0
+  const cursors = [...connection.rooms]
+    .filter(([room]) => engine.partitionOf(room) === partition && rooms.isLogged(room))
+    .map(([room, { at }]) => ({ room, after: Math.max(at, floor) }))
+  return cursors.length === 0 ? undefined : { cursors, upTo: yield* engine.clock(partition) }
+})
+
 /**
  * Sends what the connection's logged rooms hold after its floor, in offset order, in pages that wait for the client to
  * take them. Afterwards the floor is the clock of the read: everything newer waits in the gate.
@@ -74,12 +92,9 @@ export const replay = Effect.fnUntraced(function* (
   const metrics = yield* Metrics
   let replayed = 0
   for (let partition = 0; partition < engine.partitions; partition++) {
-    const floor = connection.floor[partition] ?? 0
-    const cursors = [...connection.rooms]
-      .filter(([room]) => engine.partitionOf(room) === partition && rooms.isLogged(room))
-      .map(([room, { at }]) => ({ room, after: Math.max(at, floor) }))
-    if (cursors.length === 0) continue
-    connection.floor[partition] = yield* readMerged(partition, cursors, ({ holes, publications }) =>
+    const wanted = yield* connection.inTurn(replayOf(connection, partition))
+    if (wanted === undefined) continue
+    yield* readMerged(partition, wanted.cursors, wanted.upTo, ({ holes, publications }) =>
       Effect.gen(function* () {
         if (holes.length > 0) {
           connection.link.close(CLOSINGS.historyLost)
@@ -94,6 +109,7 @@ export const replay = Effect.fnUntraced(function* (
         yield* connection.link.drained()
       }),
     )
+    connection.floor[partition] = wanted.upTo
   }
   metrics.replayed(replayed)
 })

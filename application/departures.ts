@@ -16,7 +16,7 @@ export class Departures extends Context.Service<
       graceMs: number,
       leave: Effect.Effect<void, never, R>,
     ) => Effect.Effect<void, never, R>
-    /** True: it had not left yet, and will not now; `leave` never runs. */
+    /** True: it had not left yet, and will not now; `leave` never runs. False: it runs, or has run, or was not planned. */
     readonly cancel: (sessionId: string) => Effect.Effect<boolean>
   }
 >()("roomcast/application/departures") {
@@ -24,17 +24,21 @@ export class Departures extends Context.Service<
     Departures,
     Effect.gen(function* () {
       const planned = yield* FiberMap.make<string>()
+      /** Whose grace is not over. */
+      const waiting = new Set<string>()
       return {
         plan: (sessionId, graceMs, leave) =>
-          Effect.asVoid(
-            FiberMap.run(planned, sessionId, Effect.andThen(Effect.sleep(graceMs), Effect.uninterruptible(leave))),
-          ),
-        cancel: (sessionId) =>
-          Effect.gen(function* () {
-            if (!(yield* FiberMap.has(planned, sessionId))) return false
-            yield* FiberMap.remove(planned, sessionId)
-            return true
+          Effect.suspend(() => {
+            waiting.add(sessionId)
+            const leaveOnce = Effect.suspend(() =>
+              waiting.delete(sessionId) ? Effect.uninterruptible(leave) : Effect.void,
+            )
+            return Effect.asVoid(FiberMap.run(planned, sessionId, Effect.andThen(Effect.sleep(graceMs), leaveOnce)))
           }),
+        cancel: (sessionId) =>
+          Effect.suspend(() =>
+            waiting.delete(sessionId) ? Effect.as(FiberMap.remove(planned, sessionId), true) : Effect.succeed(false),
+          ),
       }
     }),
   )

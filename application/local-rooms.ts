@@ -37,11 +37,16 @@ export class LocalRooms extends Context.Service<
       const byName = new Map<RoomName, LocalRoom>()
       const opening = new Map<RoomName, Deferred.Deferred<void, Refused<"engine_unavailable">>>()
 
-      const release = (room: LocalRoom): void => {
-        room.holds--
-        if (room.holds > 0 || byName.get(room.name) !== room) return
+      /** Whoever wants the room from here on subscribes anew. */
+      const giveUp = (room: LocalRoom): void => {
+        if (byName.get(room.name) !== room) return
         byName.delete(room.name)
         engine.unsubscribe(room.name)
+      }
+
+      const release = (room: LocalRoom): void => {
+        room.holds--
+        if (room.holds === 0) giveUp(room)
       }
 
       const hold = Effect.fnUntraced(function* (name: RoomName) {
@@ -64,14 +69,16 @@ export class LocalRooms extends Context.Service<
         const pending = Deferred.makeUnsafe<void, Refused<"engine_unavailable">>()
         byName.set(name, mine)
         opening.set(name, pending)
+        // Others wait for it: the first one's end is not theirs.
         yield* engine.subscribe(name).pipe(
           Effect.onExit((exit) =>
             Effect.suspend(() => {
               opening.delete(name)
-              if (exit._tag === "Failure") release(mine)
+              if (exit._tag === "Failure") giveUp(mine)
               return Deferred.done(pending, exit)
             }),
           ),
+          Effect.uninterruptible,
         )
         return mine
       })

@@ -24,18 +24,18 @@ interface Reading {
 }
 
 /**
- * Reads rooms of one partition from a cursor each, merged in offset order, up to the clock of the first read: what is
+ * Reads rooms of one partition from a cursor each, merged in offset order, up to a clock that was read before: what is
  * newer comes by the subscription. In bounded pages, each worked off before the next is read. Wholeness is looked at
- * entry by entry (domain/recovery.ts). Answers that clock; a new epoch meanwhile is `engine_unavailable`.
+ * entry by entry (domain/recovery.ts). A new epoch meanwhile is `engine_unavailable`.
  */
 export const readMerged = Effect.fnUntraced(function* <E, R>(
   partition: number,
   cursors: readonly Cursor[],
+  upTo: Offset,
   work: (page: MergedPage) => Effect.Effect<void, E, R>,
-): Effect.fn.Return<Offset, E | Refused<"engine_unavailable">, MessageLog | R> {
+): Effect.fn.Return<void, E | Refused<"engine_unavailable">, MessageLog | R> {
   const log = yield* MessageLog
   const readings: Reading[] = cursors.map(({ room, after }) => ({ room, at: after, buffer: [], ended: false }))
-  let upTo = Number.POSITIVE_INFINITY
   let epoch: string | undefined
   const next = (): Publication | undefined => {
     let first: Reading | undefined
@@ -57,11 +57,14 @@ export const readMerged = Effect.fnUntraced(function* <E, R>(
     )
     epoch ??= page.epoch
     if (page.epoch !== epoch) return yield* Effect.fail(new Refusal("engine_unavailable", "the store began anew"))
-    upTo = Math.min(upTo, page.clock)
     const holes: RoomName[] = []
     for (const [i, reading] of wanted.entries()) {
       const read = page.rooms[i]
-      if (read === undefined) continue
+      if (read === undefined) {
+        holes.push(reading.room)
+        reading.ended = true
+        continue
+      }
       for (const { offset, previous, message } of read.entries) {
         if (previous > reading.at) {
           holes.push(reading.room)
@@ -80,5 +83,4 @@ export const readMerged = Effect.fnUntraced(function* <E, R>(
     for (let publication = next(); publication !== undefined; publication = next()) publications.push(publication)
     yield* work({ publications, holes })
   } while (readings.some(({ buffer, ended }) => !ended || buffer.length > 0))
-  return upTo
 })

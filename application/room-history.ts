@@ -88,8 +88,8 @@ export const roomHistory = Effect.fnUntraced(function* (
       more = read.more && last !== undefined && last.offset < upTo
       at = last?.offset ?? at
     }
-    if (newest.dropped) complete = false
   }
+  if (newest.dropped) complete = false
   const now = yield* Clock.currentTimeMillis
   const epoch = engine.epochOf(partition)
   const messages = newest.entries

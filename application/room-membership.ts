@@ -3,7 +3,7 @@ import { CLOSINGS } from "#domain/closing.ts"
 import { Refusal, type Refused } from "#domain/errors.ts"
 import type { EnteredBy } from "#domain/grant.ts"
 import type { Offset } from "#domain/offset.ts"
-import { isGatewayRoom, type RoomName } from "#domain/room.ts"
+import type { RoomName } from "#domain/room.ts"
 import { closeGate, openGateOrClose } from "./connection-gate.ts"
 import type { LocalConnection } from "./local-connections.ts"
 import { LocalRooms } from "./local-rooms.ts"
@@ -24,7 +24,9 @@ const lost = (connection: LocalConnection): Effect.Effect<never, Refused<"sessio
 }
 
 /** Subscribed and a local member: live messages come from here on, to a gate that the caller has closed. */
-export const holdRoom = Effect.fnUntraced(function* (
+export const holdRoom = (connection: LocalConnection, name: RoomName) => Effect.uninterruptible(hold(connection, name))
+
+const hold = Effect.fnUntraced(function* (
   connection: LocalConnection,
   name: RoomName,
 ): Effect.fn.Return<void, Refused<"engine_unavailable">, LocalRooms> {
@@ -77,12 +79,11 @@ const enter = Effect.fnUntraced(function* (
   Backend | ConnectionDirectory | Engine | Ids | LocalRooms | SessionStore | Settings
 > {
   const engine = yield* Engine
-  const rooms = yield* LocalRooms
   const { limits } = yield* Settings
   const partition = engine.partitionOf(name)
   if (connection.rooms.has(name)) return { offset: connection.floor[partition] ?? 0, entered: false }
   const joined = connection.applicationRooms.length
-  if (limits.roomsPerConnection > 0 && !isGatewayRoom(name) && joined >= limits.roomsPerConnection)
+  if (limits.roomsPerConnection > 0 && joined >= limits.roomsPerConnection)
     return yield* Effect.fail(
       new Refusal(
         "too_many_rooms",
@@ -90,32 +91,46 @@ const enter = Effect.fnUntraced(function* (
       ),
     )
   yield* holdRoom(connection, name)
-  return yield* Effect.gen(function* () {
+  const offset = yield* Effect.gen(function* () {
     const at = yield* engine.clock(partition)
     if (connection.session !== undefined) {
       const sessions = yield* SessionStore
       const { id, owner } = connection.session
       if (!(yield* sessions.join(id, owner, name, { at, by }))) return yield* lost(connection)
     }
+    const directory = yield* ConnectionDirectory
+    yield* directory.join(connection.id, name)
     if (connection.closed) return yield* Effect.fail(gone())
     connection.rooms.set(name, { at, by })
-    if (!isGatewayRoom(name)) {
-      const directory = yield* ConnectionDirectory
-      yield* directory.join(connection.id, name)
-      yield* announcePresence("joined", connection, name)
-    }
-    return { offset: at, entered: true }
-  }).pipe(
-    Effect.onError(() =>
-      Effect.sync(() => {
-        connection.rooms.delete(name)
-        letGo(connection, rooms, name)
-      }),
-    ),
-  )
+    return at
+  }).pipe(Effect.onError(() => undo(connection, name)))
+  yield* announcePresence("joined", connection, name)
+  return { offset, entered: true }
 })
 
-/** Leaves a room; one that it is not in changes nothing. Answers whether it was in. */
+/** What a join has written that failed, or outlived its connection: a write without an answer may have been done. */
+const undo = Effect.fnUntraced(function* (
+  connection: LocalConnection,
+  name: RoomName,
+): Effect.fn.Return<void, never, ConnectionDirectory | LocalRooms | SessionStore> {
+  connection.rooms.delete(name)
+  letGo(connection, yield* LocalRooms, name)
+  const { id: connectionId, session } = connection
+  const orLogged = Effect.catch(({ _tag }: Refused<"engine_unavailable">) =>
+    Effect.logWarning("a join that failed could not be undone", { connectionId, code: _tag }),
+  )
+  if (session !== undefined) {
+    const sessions = yield* SessionStore
+    yield* orLogged(Effect.asVoid(sessions.leave(session.id, session.owner, name)))
+  }
+  const directory = yield* ConnectionDirectory
+  yield* orLogged(directory.leave(connectionId, name))
+})
+
+/**
+ * Leaves a room; one that it is not in changes nothing. Where it fails it is still in the room here, so that the same
+ * again leaves it. Answers whether it was in.
+ */
 export const exitRoom = (connection: LocalConnection, name: RoomName) => connection.inTurn(exit(connection, name))
 
 const exit = Effect.fnUntraced(function* (
@@ -131,11 +146,10 @@ const exit = Effect.fnUntraced(function* (
     const sessions = yield* SessionStore
     if (!(yield* sessions.leave(connection.session.id, connection.session.owner, name))) return yield* lost(connection)
   }
-  const rooms = yield* LocalRooms
-  letGo(connection, rooms, name)
-  connection.rooms.delete(name)
   const directory = yield* ConnectionDirectory
   yield* directory.leave(connection.id, name)
+  letGo(connection, yield* LocalRooms, name)
+  connection.rooms.delete(name)
   yield* announcePresence("left", connection, name)
   return true
 })

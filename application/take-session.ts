@@ -17,6 +17,13 @@ interface Claim {
   readonly position: unknown
 }
 
+export interface TakenSession {
+  readonly session: Session
+  readonly floor: readonly Offset[]
+  /** Its connection was known to be gone. */
+  readonly dropped: boolean
+}
+
 const SURVEYED_ROOMS = 64
 
 /**
@@ -28,7 +35,7 @@ export const takeSession = Effect.fnUntraced(function* (
   { connectionId, position: text, sessionId }: Claim,
   user: User,
 ): Effect.fn.Return<
-  { readonly session: Session; readonly floor: readonly Offset[] } | undefined,
+  TakenSession | undefined,
   Refused<"engine_unavailable">,
   Engine | MessageLog | SessionStore | Settings
 > {
@@ -64,5 +71,5 @@ export const takeSession = Effect.fnUntraced(function* (
   const session = yield* sessions.take(stored.session, { node, connectionId })
   if (session === undefined)
     return yield* Effect.fail(new Refusal("engine_unavailable", "the session was taken meanwhile"))
-  return { session, floor: position.offsets }
+  return { session, floor: position.offsets, dropped: stored.droppedAt !== undefined }
 })

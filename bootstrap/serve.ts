@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto"
-import { createServer, type Server } from "node:http"
+import { createServer, type IncomingMessage, type Server } from "node:http"
 import { getRequestListener } from "@hono/node-server"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
@@ -8,7 +8,7 @@ import * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Schedule from "effect/Schedule"
 import { httpApp } from "#adapters/http/http-app.ts"
-import { answerMalformed } from "#adapters/http/malformed-request.ts"
+import { answerMalformed, answerUnparsed } from "#adapters/http/malformed-request.ts"
 import { PrometheusText } from "#adapters/prometheus/prometheus-text.ts"
 import { PATH, socketioServer } from "#adapters/socketio/socketio-server.ts"
 import { engineEvents } from "#application/engine-events.ts"
@@ -24,6 +24,7 @@ import type { Config } from "./config.ts"
 import { drainConnections } from "./drain.ts"
 import { handlerActions, type RunPromise } from "./handler-actions.ts"
 import { layers } from "./layers.ts"
+import { logStrayRejections } from "./stray-rejections.ts"
 
 export interface Running {
   /** Where it listens. */
@@ -44,6 +45,13 @@ const listen = (server: Server, port: number, host: string): Promise<number> =>
       resolve(typeof address === "object" && address !== null ? address.port : port)
     })
   })
+
+/**
+ * Other upgrades are passed over, as RFC 9110, section 7.8, has it: Java's HttpClient, for one, offers h2c with every
+ * request, and its pushes would else be cut off. Node before 24.9 cuts them off.
+ */
+const isSocket = ({ headers, url }: IncomingMessage): boolean =>
+  url?.startsWith(PATH) === true && headers.upgrade?.toLowerCase() === "websocket"
 
 const sha256 = (text: string): string => `sha256:${createHash("sha256").update(text).digest("base64url")}`
 
@@ -75,26 +83,26 @@ export const serve = async (config: Config, { version }: { readonly version: str
       }),
     ),
   )
+  let edges: ManagedRuntime.ManagedRuntime<Services, never> | undefined
+  const dispose = async (): Promise<void> => {
+    await edges?.dispose()
+    await core.dispose()
+  }
   try {
     const services = await core.context()
-    const edges = ManagedRuntime.make(Layer.succeedContext(services))
+    edges = ManagedRuntime.make(Layer.succeedContext(services))
     runPromise = edges.runPromise
     const { close, url } = await openEdges(config, services, edges)
     let closing: Promise<void> | undefined
-    const end = async (): Promise<void> => {
-      await close()
-      await edges.dispose()
-      await core.dispose()
-    }
     return {
       url,
       close: () => {
-        closing ??= end()
+        closing ??= close().finally(dispose)
         return closing
       },
     }
   } catch (error) {
-    await core.dispose()
+    await dispose()
     throw error
   }
 }
@@ -141,7 +149,12 @@ const openEdges = async (
     metricsText: () => Context.get(services, PrometheusText).render(),
     metricsToken: config.metrics.token,
   })
-  const server = createServer({ headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS })
+  const server = createServer({
+    headersTimeout: HEADERS_MS,
+    requestTimeout: REQUEST_MS,
+    shouldUpgradeCallback: isSocket,
+  })
+  answerUnparsed(server, metrics)
   const clients = socketioServer(server, {
     node: config.nodeId,
     run: (effect, options) => runtime.runCallback(effect, options),
@@ -157,16 +170,21 @@ const openEdges = async (
       ),
     nowMs,
   })
-  const api = getRequestListener(app.fetch, { errorHandler: answerMalformed(runtime) })
+  const api = getRequestListener(app.fetch, {
+    errorHandler: answerMalformed(runtime),
+    // Probes of load balancers in HTTP/1.0 name no host.
+    hostname: "localhost",
+  })
   server.on("request", (request, response) => {
     if (request.url?.startsWith(PATH)) clients.handleRequest(request, response)
     else void api(request, response)
   })
   server.on("upgrade", (request, socket, head) => {
-    if (request.url?.startsWith(PATH)) clients.handleUpgrade(request, socket, head)
+    if (isSocket(request)) clients.handleUpgrade(request, socket, head)
     else socket.destroy()
   })
   runtime.runFork(tending)
+  const leaveRejections = logStrayRejections(runtime)
   const port = await listen(server, config.port, config.host)
   const host = config.host.includes(":") ? `[${config.host}]` : config.host
   return {
@@ -177,6 +195,7 @@ const openEdges = async (
       await drainConnections(local, config.drain.time)
       await clients.close()
       server.closeAllConnections()
+      leaveRejections()
     },
   }
 }

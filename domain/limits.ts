@@ -34,7 +34,7 @@ export const GATE_MESSAGES = 5_000
 /**
  * A token bucket: `perSecond` tokens a second, at most `burst` at once. `take` answers 0 where the tokens were there,
  * else the ms until they are. A cost above `burst` needs a full bucket and leaves it in debt, so that it passes in the
- * end and the rate holds all the same. It is told the time, in ms, and never goes back with it.
+ * end and the rate holds all the same. It is told the time, in ms; where that was set back it goes on from there.
  */
 export class TokenBucket {
   private tokens: number
@@ -50,10 +50,8 @@ export class TokenBucket {
   }
 
   take(nowMs: number, cost = 1): number {
-    if (nowMs > this.at) {
-      this.tokens = Math.min(this.burst, this.tokens + ((nowMs - this.at) * this.perSecond) / 1000)
-      this.at = nowMs
-    }
+    if (nowMs > this.at) this.tokens = Math.min(this.burst, this.tokens + ((nowMs - this.at) * this.perSecond) / 1000)
+    this.at = nowMs
     if (this.tokens >= Math.min(cost, this.burst)) {
       this.tokens -= cost
       return 0

@@ -1,4 +1,5 @@
 import { Refusal, type Refused } from "./errors.ts"
+import { jsonPointer } from "./invalid-request.ts"
 import { utf8Length } from "./name.ts"
 
 /** JSON deeper than this is refused: everything that reads it recursively stays far from the end of its stack. */
@@ -8,8 +9,6 @@ type PayloadRefusal = Refused<"binary_not_supported" | "event_too_deep" | "inval
 
 const refuse = (pointer: string, detail: string): PayloadRefusal =>
   new Refusal("invalid_request", detail, { faults: [{ pointer, detail }] })
-
-const escapeKey = (key: string): string => key.slice(0, 100).replaceAll("~", "~0").replaceAll("/", "~1")
 
 const find = (value: unknown, pointer: string, depth: number): PayloadRefusal | undefined => {
   switch (typeof value) {
@@ -27,7 +26,7 @@ const find = (value: unknown, pointer: string, depth: number): PayloadRefusal | 
   if (depth > MAX_DEPTH) return new Refusal("event_too_deep", `data is nested at most ${MAX_DEPTH} levels deep`)
   if (Array.isArray(value)) {
     for (let i = 0; i < value.length; i++) {
-      const fault = find(value[i], `${pointer}/${i}`, depth + 1)
+      const fault = find(value[i], pointer + jsonPointer(i), depth + 1)
       if (fault !== undefined) return fault
     }
     return undefined
@@ -42,10 +41,10 @@ const find = (value: unknown, pointer: string, depth: number): PayloadRefusal | 
       (key === "constructor" && typeof item === "object" && item !== null && Object.hasOwn(item, "prototype"))
     )
       return refuse(
-        `${pointer}/${escapeKey(key)}`,
+        pointer + jsonPointer(key),
         `the key ${key} is not allowed: receivers could take it for a prototype`,
       )
-    const fault = find(item, `${pointer}/${escapeKey(key)}`, depth + 1)
+    const fault = find(item, pointer + jsonPointer(key), depth + 1)
     if (fault !== undefined) return fault
   }
   return undefined
@@ -54,12 +53,12 @@ const find = (value: unknown, pointer: string, depth: number): PayloadRefusal | 
 /** What is wrong with data from outside, whatever its size; undefined: it is plain JSON. */
 export const payloadFault = (data: unknown, pointer: string): PayloadRefusal | undefined => find(data, pointer, 1)
 
-/** Encodes data once, for every receiver; refuses what is no plain JSON or larger than `limitBytes` of UTF-8. */
+/** Encodes data once, for every receiver; refuses what is no plain JSON or larger than `limitBytes` of UTF-8, 0 = no limit. */
 export const encodePayload = (data: unknown, limitBytes: number, pointer = "/data"): string | PayloadRefusal => {
   const fault = payloadFault(data, pointer)
   if (fault !== undefined) return fault
   const text = JSON.stringify(data)
-  if (text.length * 3 > limitBytes) {
+  if (limitBytes > 0 && text.length * 3 > limitBytes) {
     const bytes = utf8Length(text)
     if (bytes > limitBytes)
       return new Refusal("payload_too_large", `data has at most ${limitBytes} bytes as JSON, found ${bytes}`)

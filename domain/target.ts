@@ -30,21 +30,24 @@ const connectionFault = (id: unknown): string | undefined =>
     ? undefined
     : "not a connection's id"
 
+/** More faults than these are not looked for. */
+const MAX_FAULTS = 100
+
 const checkAll = (
-  list: readonly string[] | undefined,
+  list: readonly string[] = [],
   pointer: string,
   fault: (item: unknown) => string | undefined,
   faults: Fault[],
 ): void => {
-  list?.forEach((item, i) => {
-    const detail = fault(item)
+  for (let i = 0; i < list.length && faults.length < MAX_FAULTS; i++) {
+    const detail = fault(list[i])
     if (detail !== undefined) faults.push({ pointer: `${pointer}/${i}`, detail })
-  })
+  }
 }
 
 const userFault = (id: unknown): string | undefined => nameFault(id, "user")
 
-/** The rooms of a target, or every fault of it. `limit`: how many rooms, users and connections it may name, 0 = any. */
+/** The rooms of a target, or its faults, a hundred at most. `limit`: how many rooms, users and connections it may name, 0 = any. */
 export const parseTarget = (input: TargetInput, limit: number): Target | readonly Fault[] => {
   const faults: Fault[] = []
   checkAll(input.rooms, "/to/rooms", roomFault, faults)

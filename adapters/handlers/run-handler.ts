@@ -37,7 +37,16 @@ const attempt = async (handler: LoadedHandler, data: unknown, context: HandlerCo
     }
     return { kind: "answered", data: jsonResult(await handler.handle(input, context)) }
   } catch (error) {
+    return refusedOrFailed(error)
+  }
+}
+
+/** What is thrown may be anything: a Proxy's trap throws even here, and in the log. */
+const refusedOrFailed = (error: unknown): Outcome => {
+  try {
     return error instanceof HandlerRefusal ? { kind: "refused", refusal: error.declined } : { kind: "failed", error }
+  } catch {
+    return { kind: "failed", error: new TypeError("something was thrown that cannot be looked at") }
   }
 }
 

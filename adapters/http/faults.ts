@@ -1,10 +1,8 @@
 import type { z } from "zod"
 import type { Fault } from "#domain/errors.ts"
+import { jsonPointer } from "#domain/invalid-request.ts"
 
 type Issue = z.core.$ZodIssue
-
-const escapeStep = (step: PropertyKey): string => String(step).slice(0, 100).replaceAll("~", "~0").replaceAll("/", "~1")
-const pointerOf = (path: readonly PropertyKey[]): string => path.map((step) => `/${escapeStep(step)}`).join("")
 
 const at = (value: unknown, path: readonly PropertyKey[]): unknown => {
   let found = value
@@ -57,7 +55,7 @@ const detailOf = (issue: Issue, found: unknown): string => {
 const add = (issue: Issue, root: unknown, base: readonly PropertyKey[], faults: Fault[]): void => {
   const path = [...base, ...issue.path]
   if (issue.code === "unrecognized_keys") {
-    for (const key of issue.keys) faults.push({ pointer: pointerOf([...path, key]), detail: issue.message })
+    for (const key of issue.keys) faults.push({ pointer: jsonPointer(...path, key), detail: issue.message })
     return
   }
   if (issue.code === "invalid_union") {
@@ -67,7 +65,7 @@ const add = (issue: Issue, root: unknown, base: readonly PropertyKey[], faults: 
       return
     }
   }
-  faults.push({ pointer: pointerOf(path), detail: detailOf(issue, at(root, path)) })
+  faults.push({ pointer: jsonPointer(...path), detail: detailOf(issue, at(root, path)) })
 }
 
 /** One fault for each thing that is wrong, with what was found and what is allowed. */

@@ -1,8 +1,9 @@
 import { z } from "zod"
 import type { PushInput } from "#application/ports/handler-actions.ts"
+import { texts } from "./names.ts"
 import { strictObject } from "./validate.ts"
 
-const names = z.array(z.string()).optional()
+const names = texts.optional()
 
 const push = {
   to: strictObject({

@@ -1,7 +1,8 @@
 import { zValidator } from "@hono/zod-validator"
 import type { Context, MiddlewareHandler } from "hono"
 import { z } from "zod"
-import { type Fault, Refusal, type Refused } from "#domain/errors.ts"
+import { Refusal, type Refused } from "#domain/errors.ts"
+import { invalidRequest } from "#domain/invalid-request.ts"
 import { readJson } from "./body.ts"
 import type { Env } from "./endpoint.ts"
 import { faultsOf } from "./faults.ts"
@@ -14,21 +15,13 @@ export const strictObject = <S extends z.core.$ZodShape>(shape: S) =>
       issue.code === "unrecognized_keys" ? `unknown; known are ${Object.keys(shape).join(", ")}` : undefined,
   })
 
-/** Names the first fault in its message and has them all. */
-export const invalid = (faults: readonly Fault[]): Refused<"invalid_request"> => {
-  const [first] = faults
-  const more = faults.length > 1 ? ` (and ${faults.length - 1} more)` : ""
-  const where = first?.pointer === "" ? "the request" : first?.pointer
-  return new Refusal("invalid_request", `${where}: ${first?.detail}${more}`, { faults })
-}
-
 /** The value in the schema's form, or every fault of it. */
 export const check = <S extends z.ZodType>(
   schema: S,
   value: unknown,
 ): { value: z.output<S> } | Refused<"invalid_request"> => {
   const result = schema.safeParse(value)
-  return result.success ? { value: result.data } : invalid(faultsOf(result.error.issues, value))
+  return result.success ? { value: result.data } : invalidRequest(faultsOf(result.error.issues, value))
 }
 
 type Json<S extends z.ZodType> = { out: { json: z.output<S> } }
@@ -48,7 +41,7 @@ export const jsonBody =
 type Failure = { readonly success: false; readonly error: z.core.$ZodError; readonly data: unknown }
 
 const refuse = (result: Failure | { readonly success: true }, c: Context<Env>): Response | undefined =>
-  result.success ? undefined : problem(c, invalid(faultsOf(result.error.issues, result.data)))
+  result.success ? undefined : problem(c, invalidRequest(faultsOf(result.error.issues, result.data)))
 
 /** The query in the schema's form, for `c.req.valid("query")`: else 422, each pointer a parameter's name. */
 export const query = <S extends z.ZodType>(

@@ -15,9 +15,9 @@ import type { History } from "#domain/room-rules.ts"
 import { RoomLog } from "./room-log.ts"
 
 export interface MemoryBounds {
-  /** Of all logs together; past it the logs that were quiet longest are forgotten. */
+  /** Of all logs together; past it the logs that were quiet longest are forgotten, then the oldest of the one that is left. */
   readonly maxLogBytes: number
-  /** Rooms whose newest offset is remembered. */
+  /** Rooms whose newest offset is remembered; past it the one written to longest ago is forgotten, its log too. */
   readonly maxRecords: number
   readonly maxIdempotencyKeys: number
   /** Sessions that wait for their client, past it the oldest drop is forgotten. */
@@ -44,6 +44,7 @@ export class StoreState {
   events: EngineEvents | undefined
   logBytes = 0
   readonly logs = new Map<RoomName, RoomLog>()
+  /** In the order of their offsets, so that the first one is the first to go. */
   private readonly records = new Map<RoomName, Offset>()
   private last: Offset = 0
   private forgottenUpTo: Offset = 0
@@ -82,7 +83,7 @@ export class StoreState {
     this.logBytes -= log.bytes
     log.append(entry, history, this.nowMs())
     this.logBytes += log.bytes
-    if (!this.records.has(room) && this.records.size >= this.bounds.maxRecords) this.forgetOldestRecord()
+    if (!this.records.delete(room) && this.records.size >= this.bounds.maxRecords) this.forgetOldestRecord()
     this.records.set(room, entry.offset)
     if (this.logBytes > this.bounds.maxLogBytes) this.evict(log)
   }
@@ -107,8 +108,12 @@ export class StoreState {
 
   sweep(): void {
     for (const room of [...this.logs.keys()]) if (this.logOf(room)?.size === 0) this.forget(room)
-    const expired = newestWithoutRecord(nextOffset(this.last, this.nowMs()), this.recordTtlMs)
-    for (const [room, offset] of this.records) if (offset < expired) this.records.delete(room)
+    // The clock that a record expired by stands for it from now on: it is moved on, lest the time go back behind it.
+    const expired = newestWithoutRecord(this.tick(), this.recordTtlMs)
+    for (const [room, offset] of this.records) {
+      if (offset >= expired) return
+      this.records.delete(room)
+    }
   }
 
   /** Second chance: a log that was appended to since the last look is passed over once. */
@@ -123,6 +128,9 @@ export class StoreState {
         this.logs.set(room, log)
       } else this.logBytes -= log.bytes
     }
+    this.logBytes -= current.bytes
+    current.shrinkTo(this.bounds.maxLogBytes - this.logBytes)
+    this.logBytes += current.bytes
   }
 
   private forgetOldestRecord(): void {

@@ -40,6 +40,11 @@ export class RoomLog {
       this.forgetFirst()
   }
 
+  /** Forgets the oldest until the rest fits, the newest in any case not. */
+  shrinkTo(bytes: number): void {
+    while (this.bytes > bytes && this.size > 1) this.forgetFirst()
+  }
+
   /** The index of the first entry after an offset. */
   indexAfter(offset: Offset): number {
     let low = this.head

@@ -5,8 +5,10 @@ import type { LocalConnection } from "#application/local-connections.ts"
 import { EventHandlers } from "#application/ports/event-handlers.ts"
 import type { Metrics } from "#application/ports/metrics.ts"
 import { dispatchClientEvent } from "#application/use-cases/dispatch-client-event.ts"
+import { CLOSINGS } from "#domain/closing.ts"
 import { type Declined, errorBody, Refusal } from "#domain/errors.ts"
 import { type Limits, TokenBucket } from "#domain/limits.ts"
+import { weightOf } from "#domain/weight.ts"
 import { GATEWAY_EVENTS } from "./gateway-events.ts"
 import type { Run } from "./run.ts"
 import type { SocketLink } from "./socket-link.ts"
@@ -22,10 +24,17 @@ interface Pending {
   readonly event: string
   readonly data: unknown
   readonly ack: ((answer: unknown) => void) | undefined
+  /** By `weightOf`; 0 where nothing waited before it. */
+  readonly weight: number
 }
 
 /** Events that wait behind a join or a slow handler; a client that sends more is told that it is too fast. */
 const MAX_WAITING = 200
+/** What they weigh in memory, but for the first. */
+const MAX_WAITING_BYTES = 2_097_152
+
+/** How often it is looked whether a client has read what it asked for. */
+const LOOK_MS = 50
 
 const isAck = (value: unknown): value is (answer: unknown) => void => typeof value === "function"
 
@@ -35,7 +44,9 @@ const isAck = (value: unknown): value is (answer: unknown) => void => typeof val
  */
 export class ClientEvents {
   private readonly waiting: Pending[] = []
-  private readonly running = new Set<() => void>()
+  private waitingBytes = 0
+  /** How to interrupt those under way; undefined where none was. */
+  private running: Set<() => void> | undefined
   private inFlight = 0
   /** Until the connection is started, and while one of the gateway's own events runs. */
   private held = true
@@ -54,15 +65,22 @@ export class ClientEvents {
 
   /** Every event of the client, as Socket.IO hands it over: name, arguments, and its ack last. */
   take(event: unknown, args: readonly unknown[]): void {
+    if (this.link.isFull) {
+      this.options.metrics.limitHit("buffer_bytes")
+      this.link.close(CLOSINGS.slowConsumer)
+      return
+    }
     const last = args.at(-1)
     const ack = isAck(last) ? last : undefined
     const sent = ack === undefined ? args : args.slice(0, -1)
-    const refusal = this.check(event, sent)
+    const weight = this.waiting.length === 0 ? 0 : weightOf([event, sent], MAX_WAITING_BYTES)
+    const refusal = this.check(event, sent, weight)
     if (refusal !== undefined) {
       this.refuse(ack, refusal)
       return
     }
-    this.waiting.push({ event: String(event), data: sent[0] ?? null, ack })
+    this.waitingBytes += weight
+    this.waiting.push({ event: String(event), data: sent[0] ?? null, ack, weight })
     this.next()
   }
 
@@ -76,19 +94,24 @@ export class ClientEvents {
   stop(): void {
     this.held = true
     this.waiting.length = 0
-    for (const interrupt of [...this.running]) interrupt()
+    this.waitingBytes = 0
+    for (const interrupt of [...(this.running ?? [])]) interrupt()
   }
 
-  private check(event: unknown, args: readonly unknown[]): Refusal | undefined {
+  private check(event: unknown, args: readonly unknown[], weight: number): Refusal | undefined {
     const waitMs = this.bucket?.take(this.options.nowMs()) ?? 0
     const { eventsPerSecond } = this.options.limits
     if (waitMs > 0) {
       this.options.metrics.limitHit("events_per_second")
       return new Refusal("rate_limited", `at most ${eventsPerSecond} events a second`, { retryAfterMs: waitMs })
     }
-    if (this.waiting.length >= MAX_WAITING) {
+    if (this.waiting.length >= MAX_WAITING || this.waitingBytes + weight > MAX_WAITING_BYTES) {
       this.options.metrics.limitHit("events_waiting")
-      return new Refusal("rate_limited", `at most ${MAX_WAITING} events wait for their turn`, { retryAfterMs: 1_000 })
+      return new Refusal(
+        "rate_limited",
+        `at most ${MAX_WAITING} events wait for their turn, and as much as weighs ${MAX_WAITING_BYTES} bytes`,
+        { retryAfterMs: 1_000 },
+      )
     }
     if (typeof event !== "string")
       return new Refusal("invalid_request", `an event's name is a string, found ${typeof event}`)
@@ -104,30 +127,46 @@ export class ClientEvents {
     while (!this.held) {
       const pending = this.waiting[0]
       if (pending === undefined || this.connection === undefined) return
+      if (this.link.isBehind) {
+        this.awaitReader(this.connection)
+        return
+      }
       const gateway = GATEWAY_EVENTS.has(pending.event)
       if (!gateway && this.options.limits.eventsInFlight > 0 && this.inFlight >= this.options.limits.eventsInFlight)
         return
       this.waiting.shift()
+      this.waitingBytes -= pending.weight
       if (gateway) this.runGateway(this.connection, pending)
       else this.runApplication(this.connection, pending)
     }
   }
 
-  private runGateway(connection: LocalConnection, { ack, data, event }: Pending): void {
+  /** A client that does not read is answered no more until it does. */
+  private awaitReader(connection: LocalConnection): void {
+    this.held = true
+    const read = Effect.gen({ self: this }, function* () {
+      while (this.link.isBehind && !connection.closed) yield* Effect.sleep(LOOK_MS)
+    })
+    this.options.run(read, { onExit: () => this.goOn(connection) })
+  }
+
+  private goOn(connection: LocalConnection): void {
+    this.held = connection.closed
+    this.next()
+  }
+
+  private runGateway(connection: LocalConnection, pending: Pending): void {
+    const { ack, data, event } = pending
     const work = GATEWAY_EVENTS.get(event)
     if (work === undefined) return
     this.held = true
     const began = this.options.nowMs()
-    const done = (): void => {
-      this.held = connection.closed
-      this.next()
-    }
-    const whenRead = this.link.isBehind ? Effect.ignore(this.link.drained()) : Effect.void
-    this.options.run(Effect.andThen(whenRead, work(connection, data)), {
+    const done = (): void => this.goOn(connection)
+    this.options.run(work(connection, data), {
       onExit: (exit) => {
         this.count("gateway", exit, began)
         if (Exit.isFailure(exit)) {
-          this.fail(connection, { ack, data, event }, exit.cause)
+          this.fail(connection, pending, exit.cause)
           return done()
         }
         const { afterwards, answer } = exit.value
@@ -147,14 +186,16 @@ export class ClientEvents {
       onExit: (exit) => {
         finished = true
         this.inFlight--
-        if (interrupt !== undefined) this.running.delete(interrupt)
+        if (interrupt !== undefined) this.running?.delete(interrupt)
         this.count("application", exit, began)
         if (Exit.isSuccess(exit)) pending.ack?.({ ok: true, data: exit.value })
         else this.fail(connection, pending, exit.cause)
         this.next()
       },
     })
-    if (!finished) this.running.add(interrupt)
+    if (finished) return
+    this.running ??= new Set()
+    this.running.add(interrupt)
   }
 
   private count(kind: "gateway" | "application", exit: Exit.Exit<unknown, Refusal | Declined>, began: number): void {

@@ -32,6 +32,32 @@ const tokenOf = ({ auth, headers }: Socket["handshake"]): string | undefined => 
   return bearer?.[1]
 }
 
+const FORGOTTEN: Socket["handshake"] = {
+  headers: {},
+  time: "",
+  address: "",
+  xdomain: false,
+  secure: false,
+  issued: 0,
+  url: "",
+  query: {},
+  auth: {},
+}
+
+const isOnce = (listener: unknown): listener is () => void => typeof listener === "function" && "listener" in listener
+
+/**
+ * Once a client is let in nothing needs its first request any more, nor its token: 3 kB. engine.io's stand-in for a
+ * response keeps the request as well, through a listener that ends with the TCP connection and tells middlewares that we
+ * do not have.
+ */
+const forgetHandshake = (socket: Socket): void => {
+  const tcp = socket.conn.transport.name === "websocket" ? socket.request.socket : undefined
+  for (const listener of tcp?.rawListeners("close") ?? []) if (isOnce(listener)) tcp?.off("close", listener)
+  Object.assign(socket, { handshake: FORGOTTEN })
+  Object.assign(socket.conn, { request: undefined })
+}
+
 /**
  * One Socket.IO client from its CONNECT to its end. `admit` is the one middleware of the namespace: token and session are
  * decided before CONNECT is answered; `serve` follows the answer.
@@ -40,6 +66,8 @@ export class ClientSession {
   readonly link: SocketLink
   private readonly events: ClientEvents
   private opened: Opened | undefined
+  /** Why it ended, where it did: that can be before there is anything to undo. */
+  private ended: string | undefined
   private readonly socket: Socket
   private readonly options: ConnectOptions
 
@@ -48,7 +76,7 @@ export class ClientSession {
     this.options = options
     this.link = new SocketLink(socket, field(socket.handshake.auth, "meta") !== false, options)
     this.events = new ClientEvents(this.link, options)
-    socket.conn.once("close", (reason: string) => this.end(reason))
+    socket.conn.on("close", (reason: string) => this.end(reason))
   }
 
   /** Calls `next` once; never where the engine connection is closed instead. */
@@ -64,9 +92,12 @@ export class ClientSession {
       transport: this.socket.conn.transport.name,
       link: this.link,
     }
+    // Socket.IO keeps what CONNECT brought for as long as the connection lives: a token, and whatever else was put there.
+    this.socket.handshake.auth = {}
     this.options.run(openConnection(command), {
       onExit: (exit) => {
         if (Exit.isFailure(exit)) return this.refuse(exit.cause, next)
+        if (this.ended !== undefined) return this.end(this.ended)
         this.opened = exit.value
         const { connection, recovered } = exit.value
         Object.assign(this.socket, { pid: connection.session?.id, recovered })
@@ -83,11 +114,13 @@ export class ClientSession {
       return
     }
     socket.onAny((event: unknown, ...args: unknown[]) => this.events.take(event, args))
-    socket.once("disconnect", (reason) => {
+    socket.on("disconnect", (reason) => {
       this.end(reason)
       socket.conn.close()
     })
-    socket.conn.on("upgrade", ({ name }: { readonly name: string }) => this.changeTransport(name))
+    if (socket.conn.transport.name !== "websocket")
+      socket.conn.on("upgrade", ({ name }: { readonly name: string }) => this.changeTransport(name))
+    forgetHandshake(socket)
     this.options.run(startConnection(opened), {
       onExit: (exit) => {
         if (Exit.isSuccess(exit)) return this.events.start(opened.connection)
@@ -128,6 +161,7 @@ export class ClientSession {
   }
 
   private end(reason: string): void {
+    this.ended ??= reason
     this.events.stop()
     this.link.ended()
     const { connection } = this.link

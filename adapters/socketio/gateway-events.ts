@@ -8,7 +8,8 @@ import { leaveRoom } from "#application/use-cases/leave-room.ts"
 import { publishFromClient } from "#application/use-cases/publish-from-client.ts"
 import { readRoomAsMember } from "#application/use-cases/read-room-as-member.ts"
 import { refreshToken } from "#application/use-cases/refresh-token.ts"
-import { type Declined, Refusal } from "#domain/errors.ts"
+import type { Declined, Refusal, Refused } from "#domain/errors.ts"
+import { invalidRequest, jsonPointer } from "#domain/invalid-request.ts"
 import { MAX_PAGE } from "#domain/presence.ts"
 import { type RoomName, roomFault } from "#domain/room.ts"
 
@@ -32,13 +33,12 @@ const room = z.custom<RoomName>((text) => roomFault(text) === undefined, {
 const since = z.string().max(64)
 const ownId = z.string().min(1).max(200)
 
-const invalid = (error: z.ZodError): Refusal<"invalid_request"> => {
+const invalid = (error: z.ZodError): Refused<"invalid_request"> => {
   const faults = error.issues.slice(0, MAX_FAULTS).map(({ message, path }) => ({
-    pointer: path.map((step) => `/${String(step).slice(0, 100).replaceAll("~", "~0").replaceAll("/", "~1")}`).join(""),
+    pointer: jsonPointer(...path),
     detail: message.slice(0, 300),
   }))
-  const [first] = faults
-  return new Refusal("invalid_request", `${first?.pointer || "data"}: ${first?.detail ?? "not valid"}`, { faults })
+  return invalidRequest(faults, "data")
 }
 
 const event =

@@ -1,44 +1,74 @@
+import { Socket as Tcp } from "node:net"
 import type { Socket } from "socket.io"
+import { WebSocket } from "ws"
 import { BUFFER_AGE_MS } from "#domain/limits.ts"
+import type { EncodedPacket } from "./packet-encoder.ts"
 
 type EngineConnection = Socket["conn"]
-type Transport = EngineConnection["transport"]
 
-const sizeOf = (data: unknown): number =>
-  typeof data === "string" ? data.length : data instanceof Uint8Array ? data.byteLength : 1
+const NOTHING = Buffer.alloc(0)
 
 /**
- * What waits to leave for one client: packets that engine.io queues, and the batch that the transport was given and has
- * not finished. engine.io bounds neither; `bufferedAmount` alone freezes at the last batch.
+ * What waits to leave for one client, counted where it waits: in engine.io's queue, which nothing bounds, and in the TCP
+ * connection's. Counted when asked, so that neither an idle connection nor a delivery pays for it.
  */
 export class OutgoingBuffer {
-  private queued = 0
-  private inFlight = 0
+  private readonly conn: EngineConnection
+  private transport: unknown
+  private websocket: WebSocket | undefined
+  private tcp: Tcp | undefined
+  /** engine.io's queue as far as it was counted: it grows at its end, or is handed over and begun anew. */
+  private counted: readonly unknown[] | undefined
+  private countedPackets = 0
+  private countedBytes = 0
+  private handedOver = 0
   /** Since when there is something to take and nothing was taken; 0: nothing waits. */
   private stalledSince = 0
-  private readonly waiters: (() => void)[] = []
-  private readonly nowMs: () => number
+  private takenThen = 0
+  private waiters: Set<() => void> | undefined
+  private gone = false
 
-  constructor(conn: EngineConnection, nowMs: () => number) {
-    this.nowMs = nowMs
-    conn.on("packetCreate", ({ data }: { readonly data?: unknown }) => {
-      this.queued += sizeOf(data)
-      if (this.stalledSince === 0) this.stalledSince = this.nowMs()
-    })
-    conn.on("flush", () => {
-      this.inFlight += this.queued
-      this.queued = 0
-    })
-    this.follow(conn.transport)
-    conn.on("upgrade", (transport: Transport) => this.follow(transport))
+  constructor(conn: EngineConnection) {
+    this.conn = conn
+    this.follow()
+  }
+
+  /**
+   * A finished frame goes straight to the TCP connection of an open WebSocket, in the order of what engine.io writes
+   * there; everything else is engine.io's, and so is what comes while it has packets queued.
+   */
+  write({ options, text }: EncodedPacket): void {
+    const { conn } = this
+    if (conn.transport !== this.transport) this.follow()
+    if (
+      this.websocket?.readyState === WebSocket.OPEN &&
+      this.tcp !== undefined &&
+      conn["writeBuffer"].length === 0 &&
+      conn.readyState === "open"
+    )
+      this.tcp.write(options.wsPreEncodedFrame[0])
+    else conn.write(text, options)
   }
 
   get bytes(): number {
-    return this.queued + this.inFlight
+    if (this.gone) return 0
+    if (this.conn.transport !== this.transport) this.follow()
+    const inFlight = this.tcp?.writableLength ?? 0
+    return this.conn["writeBuffer"].length === 0 && this.counted === undefined ? inFlight : inFlight + this.countQueue()
   }
 
+  /** Looked at once a second or so: whether the client has taken nothing for BUFFER_AGE_MS, though there was something. */
   isStalled(nowMs: number): boolean {
-    return this.stalledSince !== 0 && nowMs - this.stalledSince > BUFFER_AGE_MS
+    if (this.bytes === 0) {
+      this.stalledSince = 0
+      return false
+    }
+    const taken = this.handedOver + (this.tcp === undefined ? 0 : this.tcp.bytesWritten - this.tcp.writableLength)
+    if (this.stalledSince === 0 || taken !== this.takenThen) {
+      this.stalledSince = nowMs
+      this.takenThen = taken
+    }
+    return nowMs - this.stalledSince > BUFFER_AGE_MS
   }
 
   /** Calls back when nothing waits any more, or the connection is gone; at once where that is so. */
@@ -47,26 +77,56 @@ export class OutgoingBuffer {
       resume()
       return () => undefined
     }
-    this.waiters.push(resume)
-    return () => {
-      const i = this.waiters.indexOf(resume)
-      if (i >= 0) this.waiters.splice(i, 1)
+    if (this.waiters === undefined) {
+      this.waiters = new Set()
+      this.await()
     }
+    this.waiters.add(resume)
+    return () => this.waiters?.delete(resume)
   }
 
   /** The connection is gone: nothing waits. */
   discard(): void {
-    this.queued = 0
-    this.taken()
+    this.gone = true
+    this.counted = undefined
+    this.release()
   }
 
-  private follow(transport: Transport): void {
-    transport.on("drain", () => this.taken())
+  /** engine.io's queue is handed to the transport as a whole, then the TCP connection calls back in its turn. */
+  private await(): void {
+    const look = (): void => (this.bytes === 0 ? this.release() : this.await())
+    if (this.conn["writeBuffer"].length > 0) this.conn.once("drain", look)
+    else if (this.tcp?.writable === true) this.tcp.write(NOTHING, look)
   }
 
-  private taken(): void {
-    this.inFlight = 0
-    this.stalledSince = this.queued === 0 ? 0 : this.nowMs()
-    if (this.queued === 0) for (const resume of this.waiters.splice(0)) resume()
+  private release(): void {
+    const { waiters } = this
+    this.waiters = undefined
+    for (const resume of waiters ?? []) resume()
+  }
+
+  private countQueue(): number {
+    const queue = this.conn["writeBuffer"]
+    if (queue !== this.counted) {
+      if (this.counted !== undefined) this.handedOver++
+      this.counted = queue.length === 0 ? undefined : queue
+      this.countedPackets = 0
+      this.countedBytes = 0
+    }
+    for (; this.countedPackets < queue.length; this.countedPackets++)
+      this.countedBytes += sizeOf(queue[this.countedPackets]?.data)
+    return this.countedBytes
+  }
+
+  /** The transport is another one after an upgrade. `ws` has its TCP connection as a private member. */
+  private follow(): void {
+    this.transport = this.conn.transport
+    const socket: unknown = Reflect.get(this.conn.transport, "socket")
+    this.websocket = socket instanceof WebSocket ? socket : undefined
+    const tcp: unknown = this.websocket && Reflect.get(this.websocket, "_socket")
+    this.tcp = tcp instanceof Tcp ? tcp : undefined
   }
 }
+
+const sizeOf = (data: unknown): number =>
+  typeof data === "string" ? data.length : data instanceof Uint8Array ? data.byteLength : 1

@@ -4,7 +4,7 @@ import type { Outgoing } from "#application/ports/link.ts"
 export interface EncodedPacket {
   readonly text: string
   /** engine.io writes to `compress`; one object serves all receivers. */
-  readonly options: { compress: boolean; readonly wsPreEncodedFrame: readonly Buffer[] }
+  readonly options: { compress: boolean; readonly wsPreEncodedFrame: readonly [Buffer] }
 }
 
 /** Socket.IO protocol 5: `2` is an event of the namespace `/`, then a JSON array. */

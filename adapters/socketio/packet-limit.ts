@@ -16,13 +16,19 @@ export interface PacketLimitOptions {
  * Counts every packet of an engine connection before anything parses it, on each transport, CONNECT packets and acks
  * too. Room for a handshake, pongs and acks is in the burst.
  */
-export const limitPackets = (conn: Socket["conn"], { eventsPerSecond, exceeded, nowMs }: PacketLimitOptions): void => {
-  if (eventsPerSecond === 0) return
+export const packetLimit = ({
+  eventsPerSecond,
+  exceeded,
+  nowMs,
+}: PacketLimitOptions): ((conn: Socket["conn"]) => void) => {
+  if (eventsPerSecond === 0) return () => undefined
   const rate = eventsPerSecond * HARDER
-  const bucket = new TokenBucket(rate, rate * BURST_SECONDS, nowMs())
-  conn.on("packet", () => {
-    if (bucket.take(nowMs()) === 0) return
-    exceeded()
-    cutConnection(conn)
-  })
+  return (conn) => {
+    const bucket = new TokenBucket(rate, rate * BURST_SECONDS, nowMs())
+    conn.on("packet", () => {
+      if (bucket.take(nowMs()) === 0) return
+      exceeded()
+      cutConnection(conn)
+    })
+  }
 }

@@ -12,9 +12,11 @@ export interface LinkOptions {
   readonly encoder: PacketEncoder
   /** 0: no limit */
   readonly bufferBytes: number
-  readonly nowMs: () => number
   readonly limitHit: (limit: string) => void
 }
+
+/** Beside live messages: a page of a replay, a list of members, the answers to what was under way. */
+const ANSWERS_BYTES = 4_194_304
 
 /** How long a client may take to answer a close before its connection is cut. */
 const CLOSE_MS = 3_000
@@ -25,7 +27,8 @@ export class SocketLink implements Link {
   /** Why the gateway closes it; undefined while it does not. */
   closing: Closing | undefined
   readonly buffer: OutgoingBuffer
-  private readonly asked = new Set<() => void>()
+  /** How to give up what was asked and is not answered; undefined where nothing was. */
+  private asked: Set<() => void> | undefined
   private readonly socket: Socket
   private readonly meta: boolean
   private readonly options: LinkOptions
@@ -34,7 +37,7 @@ export class SocketLink implements Link {
     this.socket = socket
     this.meta = meta
     this.options = options
-    this.buffer = new OutgoingBuffer(socket.conn, options.nowMs)
+    this.buffer = new OutgoingBuffer(socket.conn)
   }
 
   opened(connection: LocalConnection): void {
@@ -43,21 +46,19 @@ export class SocketLink implements Link {
 
   send(outgoing: Outgoing): void {
     if (this.closing !== undefined || this.refuses(outgoing)) return
-    const { options, text } = this.options.encoder.encode(outgoing, this.meta)
-    this.socket.conn.write(text, options)
+    this.buffer.write(this.options.encoder.encode(outgoing, this.meta))
   }
 
   emit(event: string, data: unknown, position?: string): void {
     if (this.closing !== undefined) return
-    const { options, text } = encodeOwn(event, data, this.meta ? position : undefined)
-    this.socket.conn.write(text, options)
+    this.buffer.write(encodeOwn(event, data, this.meta ? position : undefined))
   }
 
   ask(outgoing: Outgoing, timeoutMs: number): Effect.Effect<{ readonly data: unknown } | undefined> {
     return Effect.callback((resume) => {
       const { data, event, meta } = outgoing
       const settle = (answer: { readonly data: unknown } | undefined): void => {
-        this.asked.delete(giveUp)
+        this.asked?.delete(giveUp)
         resume(Effect.succeed(answer))
       }
       const giveUp = (): void => settle(undefined)
@@ -65,6 +66,7 @@ export class SocketLink implements Link {
         giveUp()
         return
       }
+      this.asked ??= new Set()
       this.asked.add(giveUp)
       const args: unknown[] = this.meta ? [JSON.parse(data), JSON.parse(meta)] : [JSON.parse(data)]
       this.socket
@@ -78,7 +80,7 @@ export class SocketLink implements Link {
   /** The connection is gone: nobody waits for it any more. */
   ended(): void {
     this.buffer.discard()
-    for (const giveUp of [...this.asked]) giveUp()
+    for (const giveUp of [...(this.asked ?? [])]) giveUp()
   }
 
   drained(): Effect.Effect<void, Refused<"slow_consumer">> {
@@ -120,7 +122,12 @@ export class SocketLink implements Link {
     return this.buffer.bytes
   }
 
-  /** So much waits for the client that no large answer should be added to it. */
+  /** So much waits that its client can only have asked for it, and not read it. */
+  get isFull(): boolean {
+    return this.options.bufferBytes > 0 && this.buffer.bytes > this.options.bufferBytes + ANSWERS_BYTES
+  }
+
+  /** So much waits for the client that no answer should be added to it. */
   get isBehind(): boolean {
     return this.options.bufferBytes > 0 && this.buffer.bytes > this.options.bufferBytes / 2
   }

@@ -10,7 +10,7 @@ import { ClientSession } from "./connect-client.ts"
 import { cutConnection } from "./cut-connection.ts"
 import { HandshakeGuard } from "./handshake-guard.ts"
 import { PacketEncoder } from "./packet-encoder.ts"
-import { limitPackets } from "./packet-limit.ts"
+import { packetLimit } from "./packet-limit.ts"
 import type { Run } from "./run.ts"
 import { BoundedWebSocketServer } from "./websocket-engine.ts"
 
@@ -43,6 +43,8 @@ const CONNECT_MS = 10_000
 const SWEEP_MS = 10_000
 /** Beside the data: the event's name, its room, an id; events a little too large are refused by name, not by a cut. */
 const PACKET_OVERHEAD = 16_384
+/** Bounds what is read where no limit is configured; the HTTP API reads as much. */
+const MAX_PACKET = 10_485_760
 
 /** engine.io's own listeners, taken off the server: what is ours to decide is decided before it. */
 const takeListeners = (server: HttpServer, event: "request" | "upgrade"): ((...args: unknown[]) => void) => {
@@ -53,7 +55,11 @@ const takeListeners = (server: HttpServer, event: "request" | "upgrade"): ((...a
   }
 }
 
-const isHandshake = (url: string): boolean => !/[?&]sid=/.test(url)
+/** As engine.io reads it: an empty `sid`, or one that comes before an empty one or after a `#`, is none. */
+const isHandshake = (url: string): boolean => {
+  const { sid } = Object.fromEntries(new URL(url, "http://gateway").searchParams)
+  return sid === undefined || sid === ""
+}
 
 /** The gateway's Socket.IO side on a `node:http` server: namespace `/`, WebSocket and polling. */
 export const socketioServer = (server: HttpServer, options: SocketioOptions): SocketioServer => {
@@ -63,7 +69,7 @@ export const socketioServer = (server: HttpServer, options: SocketioOptions): So
   const io = new Server(server, {
     serveClient: false,
     connectTimeout: CONNECT_MS,
-    maxHttpBufferSize: 2 * limits.payloadBytes + PACKET_OVERHEAD,
+    maxHttpBufferSize: limits.payloadBytes === 0 ? MAX_PACKET : 2 * limits.payloadBytes + PACKET_OVERHEAD,
     cors: { origin: (origin, answer) => answer(null, origin === undefined || options.allowsOrigin(origin)) },
     wsEngine: BoundedWebSocketServer,
   })
@@ -71,13 +77,14 @@ export const socketioServer = (server: HttpServer, options: SocketioOptions): So
   const engineRequest = takeListeners(server, "request")
   const engineUpgrade = takeListeners(server, "upgrade")
 
+  const connections = (): number => io.engine.clientsCount
   const refused = (code: Code): void => metrics.connectionRefused(code)
   const guard = new HandshakeGuard({
     addressOf,
     allowsOrigin: options.allowsOrigin,
     connectionsPerNode: limits.connectionsPerNode,
     connectsPerSecondPerAddress: limits.connectsPerSecondPerAddress,
-    connections: () => conns.size,
+    connections,
     draining: () => draining,
     nowMs,
     refused,
@@ -100,16 +107,14 @@ export const socketioServer = (server: HttpServer, options: SocketioOptions): So
     nowMs,
     addressOf: (socket: Socket) => addressOf(socket.request),
   }
-  const conns = new Set<Socket["conn"]>()
-  io.engine.on("connection", (conn: Socket["conn"]) => {
-    conns.add(conn)
-    conn.once("close", () => conns.delete(conn))
-    limitPackets(conn, {
+  io.engine.on(
+    "connection",
+    packetLimit({
       eventsPerSecond: limits.eventsPerSecond,
       nowMs,
       exceeded: () => metrics.limitHit("packets_per_second"),
-    })
-  })
+    }),
+  )
   io.use((socket, next) => {
     if (joined.has(socket.client)) {
       const refusal = new Refusal("already_connecting", ERRORS.already_connecting.title)
@@ -121,7 +126,11 @@ export const socketioServer = (server: HttpServer, options: SocketioOptions): So
     sessions.set(socket, client)
     client.admit(next)
   })
-  io.on("connection", (socket) => sessions.get(socket)?.serve())
+  io.on("connection", (socket) => {
+    const client = sessions.get(socket)
+    sessions.delete(socket)
+    client?.serve()
+  })
 
   return {
     handleRequest: (request, response) => {
@@ -134,13 +143,13 @@ export const socketioServer = (server: HttpServer, options: SocketioOptions): So
       if (refusal !== undefined) return guard.refuseUpgrade(refusal, socket)
       engineUpgrade(request, socket, head)
     },
-    connections: () => conns.size,
+    connections,
     drain: () => {
       draining = true
     },
     close: async () => {
       clearInterval(sweep)
-      for (const conn of [...conns]) cutConnection(conn)
+      for (const conn of Object.values(io.engine["clients"])) cutConnection(conn)
       await io.close()
     },
   }

@@ -1,3 +1,4 @@
+import type { QuestionKind } from "#application/ports/backend.ts"
 import { declinedFault } from "#domain/declined.ts"
 import { Declined } from "#domain/errors.ts"
 import { payloadFault } from "#domain/payload.ts"
@@ -35,8 +36,11 @@ const declinedOf = ({ status, body }: Reply): Answer => {
   }
 }
 
-/** 2xx answers with its JSON, null without a body; 4xx declines; nothing else is an answer. DESIGN section 5. */
-export const readAnswer = (reply: Reply): Answer => {
+/**
+ * 2xx answers with its JSON, null without a body; 4xx declines; nothing else is an answer. DESIGN section 5. Where only a
+ * yes is asked for, as most kinds do, a 2xx is one whatever its text: frameworks send "OK".
+ */
+export const readAnswer = (reply: Reply, kind: QuestionKind): Answer => {
   const { status, body } = reply
   if (status >= 400 && status < 500) return declinedOf(reply)
   if (status >= 300 && status < 400)
@@ -44,7 +48,10 @@ export const readAnswer = (reply: Reply): Answer => {
   if (status < 200 || status >= 300) return { outcome: "unavailable", fault: `answered ${status}` }
   if (status === 204 || body === "") return { outcome: "answered", data: null }
   const parsed = parseJson(body)
-  if (parsed === undefined) return { outcome: "unavailable", fault: `answered ${status} with a body that is not JSON` }
+  if (parsed === undefined)
+    return kind === "message.received"
+      ? { outcome: "unavailable", fault: `answered ${status} with a body that is not JSON` }
+      : { outcome: "answered", data: null }
   const fault = payloadFault(parsed.value, "")
   if (fault !== undefined) return { outcome: "unavailable", fault: `answered ${status}: ${fault.message}` }
   return { outcome: "answered", data: parsed.value }

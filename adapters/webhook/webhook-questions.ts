@@ -68,7 +68,7 @@ export const askEndpoints = (
       )
     }
     const answer: Answer =
-      reply instanceof NoReply ? { outcome: "unavailable", fault: reply.detail } : readAnswer(reply)
+      reply instanceof NoReply ? { outcome: "unavailable", fault: reply.detail } : readAnswer(reply, kind)
     metrics.backendCall(
       kind,
       reply instanceof NoReply ? reply.reason : answer.outcome,

@@ -11,7 +11,7 @@ export interface Publish {
   readonly message: Message
   /** What each of `message.rooms` keeps, in the same order; undefined: not logged. */
   readonly histories: readonly (History | undefined)[]
-  /** Kept 10 minutes; `digest` tells the same body from another. */
+  /** Kept 10 minutes; `digest` tells the same body from another. It may be as long as one: an engine keeps a hash. */
   readonly idempotency: { readonly key: string; readonly digest: string } | undefined
 }
 

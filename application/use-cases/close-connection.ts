@@ -35,13 +35,15 @@ type Ports =
   | Settings
 
 /** The engine is away: the store learns of it by the node's lease. */
-const late = (
-  work: Effect.Effect<unknown, Refused<"engine_unavailable">, Ports>,
-  connectionId: string,
-): Effect.Effect<void, never, Ports> =>
-  Effect.catch(Effect.asVoid(work), () =>
-    Effect.logWarning("a closed connection could not be written off", { connectionId }),
-  )
+const late =
+  (connectionId: string) =>
+  <A, R>(work: Effect.Effect<A, Refused<"engine_unavailable">, R>): Effect.Effect<A | undefined, never, R> =>
+    Effect.catch(work, ({ _tag }) =>
+      Effect.as(
+        Effect.logWarning("a closed connection could not be written off", { connectionId, code: _tag }),
+        undefined,
+      ),
+    )
 
 /**
  * A connection is gone: out of its rooms here at once; its session waits for the recovery window, its presence for the
@@ -65,30 +67,34 @@ export const closeConnection = Effect.fnUntraced(function* ({
   const metrics = yield* Metrics
   metrics.connectionClosed(reason)
 
-  const directory = yield* ConnectionDirectory
   const { id: connectionId, userId } = connection
   yield* Effect.logInfo("client disconnected", { connectionId, userId, reason })
-  const present = connection.applicationRooms
-  const leave = Effect.gen(function* () {
-    yield* late(directory.remove(connectionId), connectionId)
-    for (const room of present) yield* announcePresence("left", connection, room)
-  })
-  if (connection.session !== undefined && session !== "taken") {
-    const sessions = yield* SessionStore
-    const { id, owner } = connection.session
-    yield* late(session === "ended" ? sessions.end(id, owner) : sessions.drop(id, owner), connectionId)
-  }
-  if (session === "taken") yield* late(directory.remove(connectionId), connectionId)
-  else if (session === "ended" || connection.session === undefined || present.length === 0) yield* leave
-  else {
-    const { presence } = yield* Settings
-    const departures = yield* Departures
-    yield* late(directory.depart(connectionId), connectionId)
-    yield* departures.plan(connection.session.id, presence.graceMs, leave)
-  }
+  yield* Effect.uninterruptible(writeOff(connection, session))
   const backend = yield* Backend
   const handlers = yield* EventHandlers
   const { info } = connection.user.claims
   backend.notify("connection.disconnect", { connectionId, userId, ...(info !== undefined && { info }) })
   yield* handlers.disconnect({ userId, connectionId, info }, reason)
+})
+
+/** Its session, its place in the directory, its presence. A session that turns out to have another owner was taken. */
+const writeOff = Effect.fnUntraced(function* (connection: LocalConnection, outcome: CloseCommand["session"]) {
+  const directory = yield* ConnectionDirectory
+  const { id: connectionId, session } = connection
+  const orLogged = late(connectionId)
+  const leave = Effect.gen(function* () {
+    yield* orLogged(directory.remove(connectionId))
+    for (const room of connection.applicationRooms) yield* announcePresence("left", connection, room)
+  })
+  if (outcome === "taken") return yield* orLogged(directory.remove(connectionId))
+  if (session === undefined) return yield* leave
+  const sessions = yield* SessionStore
+  const { id, owner } = session
+  const owned = yield* orLogged(outcome === "ended" ? sessions.end(id, owner) : sessions.drop(id, owner))
+  if (owned === false) return yield* orLogged(directory.remove(connectionId))
+  if (outcome === "ended" || connection.applicationRooms.length === 0) return yield* leave
+  const { presence } = yield* Settings
+  const departures = yield* Departures
+  yield* orLogged(directory.depart(connectionId))
+  yield* departures.plan(id, presence.graceMs, leave)
 })

@@ -5,8 +5,7 @@ import { Backend } from "#application/ports/backend.ts"
 import { EventHandlers } from "#application/ports/event-handlers.ts"
 import { Settings } from "#application/ports/settings.ts"
 import { Refusal } from "#domain/errors.ts"
-import { utf8Length } from "#domain/name.ts"
-import { payloadFault } from "#domain/payload.ts"
+import { encodePayload } from "#domain/payload.ts"
 
 /**
  * An application's event from a client: size and shape, then the handler module that is loaded for it, else the backend
@@ -21,15 +20,10 @@ export const dispatchClientEvent = Effect.fnUntraced(function* (
   const { eventRuleOf, limits } = yield* Settings
   const badEvent = eventRefusal(event)
   if (badEvent !== undefined) return yield* Effect.fail(badEvent)
-  const fault = payloadFault(data, "")
-  if (fault !== undefined) return yield* Effect.fail(fault)
-  const bytes = utf8Length(JSON.stringify(data))
-  if (bytes > limits.payloadBytes)
-    return yield* Effect.fail(
-      new Refusal("payload_too_large", `data has at most ${limits.payloadBytes} bytes as JSON, found ${bytes}`),
-    )
+  const text = encodePayload(data, limits.payloadBytes, "")
+  if (text instanceof Refusal) return yield* Effect.fail(text)
   const { info, userId } = connection.user.claims
-  yield* Effect.logDebug("client event", { connectionId: connection.id, event, bytes })
+  yield* Effect.logDebug("client event", { connectionId: connection.id, event, chars: text.length })
   const connectionId = connection.id
   if (handlers.handles(event)) return yield* handlers.run(event, data, { userId, connectionId, info })
   const rule = eventRuleOf(event)

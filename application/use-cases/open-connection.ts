@@ -16,7 +16,7 @@ import { Revocations } from "#application/ports/revocations.ts"
 import { SessionStore } from "#application/ports/session-store.ts"
 import { Settings } from "#application/ports/settings.ts"
 import type { TokenVerifier } from "#application/ports/token-verifier.ts"
-import { takeSession } from "#application/take-session.ts"
+import { type TakenSession, takeSession } from "#application/take-session.ts"
 import { type Declined, Refusal, type Refused } from "#domain/errors.ts"
 import type { Offset } from "#domain/offset.ts"
 import type { RoomName } from "#domain/room.ts"
@@ -42,7 +42,7 @@ export interface Opened {
   readonly recovered: boolean
   /** It sent a session back, whether it got it or not. */
   readonly asked: boolean
-  /** It came back within the presence grace: nobody was told that it left. */
+  /** It came back within the presence grace, or before its drop was seen: nobody was told that it left. */
   readonly stayedPresent: boolean
   /** Rooms that the connect hook adds. */
   readonly rooms: readonly RoomName[]
@@ -93,24 +93,24 @@ export const openConnection = Effect.fnUntraced(function* (
   return yield* taken === undefined ? openFresh(command, claims, now) : openTaken(command, claims, taken, now)
 })
 
-type Taken = Effect.Success<ReturnType<typeof takeSession>> & object
-
 /** It takes its old connection's place in every count, so that no limit can stand in its way. */
 const openTaken = Effect.fnUntraced(function* (
   command: OpenCommand,
   claims: Claims,
-  { floor, session }: Taken,
+  { dropped, floor, session }: TakenSession,
   now: number,
 ) {
   const user = userOf(session.info === undefined ? claims : { ...claims, info: session.info })
   const connection = connectionOf(command, user, now, session, floor)
   yield* track(connection, command.link)
+  // Before anything that takes time: what fails or closes later plans a departure of its own.
+  const departures = yield* Departures
+  const cancelled = yield* departures.cancel(session.id)
   const directory = yield* ConnectionDirectory
   for (const id of session.connectionIds) if (id !== connection.id) yield* directory.remove(id)
   yield* register(connection)
   yield* checkRevoked(claims)
-  const departures = yield* Departures
-  return { connection, recovered: true, asked: true, stayedPresent: yield* departures.cancel(session.id), rooms: [] }
+  return { connection, recovered: true, asked: true, stayedPresent: cancelled || !dropped, rooms: [] }
 })
 
 /** Counted before the backend is asked, and again once it is registered: many may be connecting at once. */

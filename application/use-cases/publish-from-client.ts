@@ -59,7 +59,10 @@ export const publishFromClient = Effect.fnUntraced(function* (command: ClientPub
     idempotency:
       command.id === undefined
         ? undefined
-        : { key: `user:${userId}:${command.id}`, digest: `${room}\n${command.event}\n${message.data}` },
+        : {
+            key: `user:${userId.length}:${userId}:${command.id}`,
+            digest: `${room}\n${command.event}\n${message.data}`,
+          },
   })
   const metrics = yield* Metrics
   metrics.messageReceived("client")

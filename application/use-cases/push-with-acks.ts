@@ -10,6 +10,7 @@ import { Metrics } from "#application/ports/metrics.ts"
 import { type AckAnswer, NodeCommands } from "#application/ports/node-commands.ts"
 import type { Settings } from "#application/ports/settings.ts"
 import { Refusal, type Refused } from "#domain/errors.ts"
+import { invalidRequest } from "#domain/invalid-request.ts"
 import type { Message } from "#domain/message.ts"
 
 export interface PushWithAcks {
@@ -34,9 +35,6 @@ export const MAX_ACK_TIMEOUT_MS = 60_000
 
 /** For a node to hand its answers over, once their time is up. */
 const NODE_GRACE_MS = 1_000
-
-const invalid = (pointer: string, detail: string): Refusal<"invalid_request"> =>
-  new Refusal("invalid_request", `${pointer}: ${detail}`, { faults: [{ pointer, detail }] })
 
 /**
  * Pushes a message, never logged, and gathers what each connection's client acknowledges it with. Who is excepted is
@@ -64,13 +62,17 @@ const pushAndGather = Effect.fn("pushWithAcks")(function* (
   idempotency: PushWithAcks["idempotency"],
 ) {
   if (!(Number.isSafeInteger(timeoutMs) && timeoutMs >= 1 && timeoutMs <= MAX_ACK_TIMEOUT_MS))
-    return yield* Effect.fail(invalid("/ack/timeoutMs", `is 1 to ${MAX_ACK_TIMEOUT_MS} ms, found ${timeoutMs}`))
+    return yield* Effect.fail(
+      invalidRequest([{ pointer: "/ack/timeoutMs", detail: `is 1 to ${MAX_ACK_TIMEOUT_MS} ms, found ${timeoutMs}` }]),
+    )
   const { message: composed } = yield* composeMessage(push, yield* Clock.currentTimeMillis)
   const directory = yield* ConnectionDirectory
   const recipients = yield* directory.locate(composed.rooms, MAX_ASKED)
   if (recipients.length > MAX_ASKED)
     return yield* Effect.fail(
-      invalid("/to", `reaches more than ${MAX_ASKED} connections: with ack it reaches so many at most`),
+      invalidRequest([
+        { pointer: "/to", detail: `reaches more than ${MAX_ASKED} connections: with ack it reaches so many at most` },
+      ]),
     )
   const engine = yield* Engine
   // To nobody: only for the record that a push without ack looks into, so that no key is used for both.

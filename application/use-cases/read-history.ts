@@ -2,7 +2,8 @@ import * as Effect from "effect/Effect"
 import type { Engine } from "#application/ports/engine.ts"
 import type { MessageLog } from "#application/ports/message-log.ts"
 import { type HistoryAnswer, roomHistory } from "#application/room-history.ts"
-import { Refusal, type Refused } from "#domain/errors.ts"
+import type { Refused } from "#domain/errors.ts"
+import { invalidRequest } from "#domain/invalid-request.ts"
 import { parseOffset } from "#domain/offset.ts"
 import { MAX_PAGE } from "#domain/presence.ts"
 import type { RoomName } from "#domain/room.ts"
@@ -16,7 +17,7 @@ export interface ReadHistory {
 }
 
 const invalid = (pointer: string, detail: string): Effect.Effect<never, Refused<"invalid_request">> =>
-  Effect.fail(new Refusal("invalid_request", `${pointer}: ${detail}`, { faults: [{ pointer, detail }] }))
+  Effect.fail(invalidRequest([{ pointer, detail }]))
 
 /**
  * What a room keeps, the newest where not all fit into `limit` and the size of an answer. A room that is empty or keeps

@@ -4,24 +4,33 @@ import { Revocations } from "#application/ports/revocations.ts"
 import { Settings } from "#application/ports/settings.ts"
 import { TokenVerifier } from "#application/ports/token-verifier.ts"
 import { exitRoom } from "#application/room-membership.ts"
+import { CLOSINGS } from "#domain/closing.ts"
 import { Refusal } from "#domain/errors.ts"
 import { mayStay } from "#domain/grant.ts"
 import { isGatewayRoom } from "#domain/room.ts"
 import { userOf } from "#domain/user.ts"
 
-/** A new token of the same user, for a connection that goes on: rooms that it no longer grants are left. */
+/**
+ * A new token of the same user, for a connection that goes on: rooms that it no longer grants are left, and only then it
+ * counts, so that after a failure the old one still does. A revocation that came meanwhile closes the connection.
+ */
 export const refreshToken = Effect.fnUntraced(function* (connection: LocalConnection, token: string) {
   const verifier = yield* TokenVerifier
   const claims = yield* verifier.verify(token)
   if (claims.userId !== connection.userId)
     return yield* Effect.fail(new Refusal("unauthorized", "the token is another user's: connect anew with it"))
   const revocations = yield* Revocations
-  if (yield* revocations.isRevoked(claims)) return yield* Effect.fail(new Refusal("revoked", "the token was revoked"))
+  const revoked = new Refusal("revoked", CLOSINGS.revoked.message)
+  if (yield* revocations.isRevoked(claims)) return yield* Effect.fail(revoked)
   const { rules } = yield* Settings
-  connection.user = userOf({ ...claims, info: connection.user.claims.info })
-  connection.warnedOfExpiry = false
+  const user = userOf({ ...claims, info: connection.user.claims.info })
   for (const [room, { by }] of [...connection.rooms])
-    if (!isGatewayRoom(room) && !mayStay(connection.user, rules.ruleOf(room), room, by))
-      yield* exitRoom(connection, room)
+    if (!isGatewayRoom(room) && !mayStay(user, rules.ruleOf(room), room, by)) yield* exitRoom(connection, room)
+  connection.user = user
+  connection.warnedOfExpiry = false
+  if (yield* revocations.isRevoked(claims)) {
+    connection.link.close(CLOSINGS.revoked)
+    return yield* Effect.fail(revoked)
+  }
   return { expiresAt: claims.expiresAt * 1000, rooms: connection.applicationRooms }
 })

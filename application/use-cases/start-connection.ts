@@ -38,7 +38,10 @@ const enterFormerRooms = Effect.fnUntraced(function* (connection: LocalConnectio
   const { rules } = yield* Settings
   for (const [room, { by }] of [...connection.rooms]) {
     if (isGatewayRoom(room) || connection.held.some(({ name }) => name === room)) continue
-    if (mayStay(connection.user, rules.ruleOf(room), room, by)) yield* holdRoom(connection, room)
+    if (mayStay(connection.user, rules.ruleOf(room), room, by))
+      yield* connection.inTurn(
+        Effect.suspend(() => (connection.rooms.has(room) ? holdRoom(connection, room) : Effect.void)),
+      )
     else yield* exitRoom(connection, room)
   }
 })

@@ -1,6 +1,6 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import { LocalConnections } from "#application/local-connections.ts"
+import { type LocalConnection, LocalConnections } from "#application/local-connections.ts"
 import { Engine } from "#application/ports/engine.ts"
 import { Settings } from "#application/ports/settings.ts"
 import { CLOSINGS } from "#domain/closing.ts"
@@ -18,7 +18,8 @@ export const tendConnections = Effect.fnUntraced(function* () {
   const { clockToleranceMs } = yield* Settings
   const { byId } = yield* LocalConnections
   const now = yield* Clock.currentTimeMillis
-  const stale = now - engine.recordTtlMs / 2
+  const old = now - engine.recordTtlMs / 2
+  const stale: LocalConnection[] = []
   for (const connection of byId.values()) {
     connection.link.tend(now)
     const { claims } = connection.user
@@ -33,14 +34,14 @@ export const tendConnections = Effect.fnUntraced(function* () {
       connection.warnedOfExpiry = true
       connection.link.emit("session:expiring", { expiresAt })
     }
-    if (connection.positionSentAt < stale && connection.session !== undefined) {
-      for (let partition = 0; partition < engine.partitions; partition++) yield* engine.clock(partition)
-      connection.positionSentAt = now
-      connection.link.emit(
-        "session:position",
-        {},
-        formatPosition(engine.epoch(), connection.sentUpTo(engine.workedOff)),
-      )
-    }
+    if (connection.positionSentAt < old && connection.session !== undefined) stale.push(connection)
+  }
+  if (stale.length === 0) return
+  // Last, for it may fail; once for all of them.
+  for (let partition = 0; partition < engine.partitions; partition++) yield* engine.clock(partition)
+  for (const connection of stale) {
+    if (connection.gate !== null) continue
+    connection.positionSentAt = now
+    connection.link.emit("session:position", {}, formatPosition(engine.epoch(), connection.sentUpTo(engine.workedOff)))
   }
 })

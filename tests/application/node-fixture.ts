@@ -47,7 +47,8 @@ export interface NodeOptions {
 
 const SELF = "test-node"
 
-const nobody = Layer.mergeAll(
+/** Ports with nobody behind them: no backend, no handlers, no token is good. */
+export const nobody = Layer.mergeAll(
   Layer.succeed(Backend, {
     hears: () => false,
     ask: () => Effect.fail(new Refusal("backend_unavailable", "none")),
@@ -187,7 +188,7 @@ export const connect = Effect.fnUntraced(function* (
         return true
       },
       bufferedBytes: 0,
-    tend: () => {},
+      tend: () => {},
     },
   )
   if (node === SELF) local.add(connection)

@@ -58,7 +58,10 @@ describe("a push that asks for acknowledgements", () => {
       yield* connect({ id: "a1", rooms: ["lobby"], answer: yes })
       yield* ask({ rooms: ["lobby"] })
       const log = yield* MessageLog
-      assert.deepStrictEqual((yield* log.last(parseRoomName("lobby")!, Number.MAX_SAFE_INTEGER, { entries: 10, bytes: 1_000_000 })).entries, [])
+      assert.deepStrictEqual(
+        (yield* log.last(parseRoomName("lobby")!, Number.MAX_SAFE_INTEGER, { entries: 10, bytes: 1_000_000 })).entries,
+        [],
+      )
     }).pipe(Effect.provide(memoryNode())),
   )
 

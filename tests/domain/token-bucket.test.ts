@@ -48,6 +48,13 @@ describe("a token bucket", () => {
     expect(bucket.take(11_000)).toBe(0)
   })
 
+  it("fills as fast as ever after the clock was set back by an hour", () => {
+    const bucket = new TokenBucket(1, 1, 3_600_000)
+    expect(bucket.take(3_600_000)).toBe(0)
+    expect(bucket.take(0)).toBe(1_000)
+    expect(bucket.take(1_000)).toBe(0)
+  })
+
   it("is full again when all of it was given back, and not before", () => {
     const bucket = new TokenBucket(2, 4, 0)
     expect(bucket.take(0, 6)).toBe(0)

@@ -26,6 +26,7 @@ const server = createServer(async (request, response) => {
 })
 
 const accept = (socket: WebSocket, raw: Socket): void => {
+  raw.setNoDelay(true)
   socket.send('0{"sid":"x"}')
   socket.on("message", (message) => {
     const packet = String(message)
@@ -40,7 +41,6 @@ const accept = (socket: WebSocket, raw: Socket): void => {
 
 const websockets = new WebSocketServer({ noServer: true })
 server.on("upgrade", (request, raw, head) => {
-  raw.setNoDelay(true)
   websockets.handleUpgrade(request, raw, head, (socket) => accept(socket, request.socket))
 })
 server.listen(Number(process.argv[2]), "127.0.0.1")

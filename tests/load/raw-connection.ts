@@ -127,7 +127,7 @@ export class RawConnection {
   private takeUpgrade(bytes: Buffer): number {
     const end = bytes.indexOf("\r\n\r\n")
     if (end < 0) return 0
-    const status = bytes.latin1Slice(0, bytes.indexOf("\r\n"))
+    const status = bytes.toString("latin1", 0, bytes.indexOf("\r\n"))
     if (!status.includes("101")) this.end(status)
     this.upgraded = true
     return end + 4
@@ -139,7 +139,7 @@ export class RawConnection {
       this.options.onMessage(this, to - frame)
       return
     }
-    const packet = bytes.latin1Slice(from, to)
+    const packet = bytes.toString("latin1", from, to)
     if (packet === "2") this.socket.write(PONG)
     else if (packet.startsWith("0")) this.socket.write(clientFrame(`40${JSON.stringify({ token: this.options.token })}`))
     else if (packet.startsWith("40")) this.connected.resolve()

@@ -57,7 +57,7 @@ export class RawPusher {
   }
 
   private read(length: number): void {
-    this.answer += shared.latin1Slice(0, length)
+    this.answer += shared.toString("latin1", 0, length)
     const head = this.answer.indexOf("\r\n\r\n")
     if (head < 0) return
     const size = /\r\ncontent-length: (\d+)/i.exec(this.answer)?.[1]

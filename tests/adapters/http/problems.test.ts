@@ -172,7 +172,7 @@ it("counts requests by the route's pattern and never by the raw path", async () 
 it("logs each request at debug, without its key or body", async () => {
   await using http = await startHttp()
   await http.post("/v1/messages", { ...PUSH, data: "private words" }, { "X-Request-Id": "req-7" })
-  const line = http.lines.find(({ level }) => level === "Debug")
+  const line = http.lines.find(({ annotations, level }) => level === "Debug" && "route" in annotations)
   expect(line?.annotations).toMatchObject({ requestId: "req-7", method: "POST", route: "/v1/messages", status: 202 })
   expect(JSON.stringify(http.lines)).not.toMatch(new RegExp(`private words|${KEYS.all}`))
 })

@@ -1,0 +1,95 @@
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { ConnectionDirectory } from "#application/ports/connection-directory.ts"
+import { Engine } from "#application/ports/engine.ts"
+import { MessageLog } from "#application/ports/message-log.ts"
+import { SessionStore } from "#application/ports/session-store.ts"
+
+/** Requests and answers under way, each of which goes on when the test says so, in any order. */
+export class Turns {
+  /** Counts what happened, so that a test can see that nothing does any more. */
+  changes = 0
+  private readonly waiting = new Set<() => void>()
+
+  get size(): number {
+    return this.waiting.size
+  }
+
+  /** Lets one of those that wait go on: any number picks one. */
+  release(pick: number): void {
+    const go = [...this.waiting][pick % Math.max(1, this.waiting.size)]
+    go?.()
+  }
+
+  /** Waits for its turn. */
+  readonly wait: Effect.Effect<void> = Effect.callback<void>((resume) => {
+    const go = (): void => {
+      this.changes++
+      this.waiting.delete(go)
+      resume(Effect.void)
+    }
+    this.changes++
+    this.waiting.add(go)
+    return Effect.sync(() => void this.waiting.delete(go))
+  })
+
+  /** Done some time after it was asked for, and answered some time after it was done. */
+  slow<A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+    return this.wait.pipe(
+      Effect.andThen(work),
+      Effect.tap(() => this.wait),
+    )
+  }
+}
+
+type Ports = Engine | MessageLog | SessionStore | ConnectionDirectory
+
+/** The same ports, as far away as another machine: every call takes time, before it is carried out and after. */
+export const slowPorts = (turns: Turns): Layer.Layer<Ports, never, Ports> =>
+  Layer.effectContext(
+    Effect.gen(function* () {
+      const engine = yield* Engine
+      const log = yield* MessageLog
+      const sessions = yield* SessionStore
+      const directory = yield* ConnectionDirectory
+      const slow =
+        <A extends readonly unknown[], B, E>(call: (...args: A) => Effect.Effect<B, E>) =>
+        (...args: A): Effect.Effect<B, E> =>
+          turns.slow(call(...args))
+      return yield* Layer.build(
+        Layer.mergeAll(
+          Layer.succeed(Engine, {
+            ...engine,
+            publish: slow(engine.publish),
+            subscribe: slow(engine.subscribe),
+            clock: slow(engine.clock),
+          }),
+          Layer.succeed(MessageLog, {
+            read: slow(log.read),
+            survey: slow(log.survey),
+            last: slow(log.last),
+            clear: slow(log.clear),
+            describe: slow(log.describe),
+          }),
+          Layer.succeed(SessionStore, {
+            open: slow(sessions.open),
+            read: slow(sessions.read),
+            take: slow(sessions.take),
+            join: slow(sessions.join),
+            leave: slow(sessions.leave),
+            drop: slow(sessions.drop),
+            end: slow(sessions.end),
+          }),
+          Layer.succeed(ConnectionDirectory, {
+            ...directory,
+            register: slow(directory.register),
+            depart: slow(directory.depart),
+            remove: slow(directory.remove),
+            join: slow(directory.join),
+            leave: slow(directory.leave),
+            countOf: slow(directory.countOf),
+          }),
+        ),
+      )
+    }),
+  )

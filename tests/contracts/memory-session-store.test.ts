@@ -1,0 +1,61 @@
+import { describe, expect, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as TestClock from "effect/testing/TestClock"
+import { memoryEngine } from "#adapters/memory/memory-engine.ts"
+import { memorySessionStore } from "#adapters/memory/memory-session-store.ts"
+import { MEMORY_BOUNDS, type MemoryBounds, memoryStore } from "#adapters/memory/memory-store.ts"
+import { SessionStore } from "#application/ports/session-store.ts"
+import { Settings } from "#application/ports/settings.ts"
+import { recordingMetrics, silentMetrics } from "#tests/support/silent-metrics.ts"
+import { testSettings } from "#tests/support/test-settings.ts"
+import { sessionOf, sessionStoreContract } from "./session-store-contract.ts"
+
+const WINDOW_MS = 120_000
+const settings = Layer.succeed(Settings, testSettings({ recovery: { windowMs: WINDOW_MS, maxMessages: 1_000 } }))
+const memory = (bounds: Partial<MemoryBounds> = {}, metrics = silentMetrics) =>
+  Layer.mergeAll(memoryEngine, memorySessionStore).pipe(
+    Layer.provide(memoryStore({ ...MEMORY_BOUNDS, ...bounds })),
+    Layer.provide([metrics, settings]),
+    Layer.provideMerge(TestClock.layer()),
+  )
+
+sessionStoreContract("memory", memory(), WINDOW_MS, TestClock.adjust)
+
+describe("memory sessions, past the number that may wait for their clients", () => {
+  it.live("forget the one dropped longest ago, say so, and none that has a connection", () => {
+    const metrics = recordingMetrics()
+    return Effect.gen(function* () {
+      const store = yield* SessionStore
+      const sessions = ["lives", "s0", "s1", "s2", "s3", "s4"].map((id) => sessionOf(id))
+      for (const session of sessions) yield* store.open(session)
+      const left = Effect.gen(function* () {
+        const found: string[] = []
+        for (const { id } of sessions) if ((yield* store.read(id)) !== undefined) found.push(id.replaceAll("-", ""))
+        return found
+      })
+      const drop = (name: string, owner = 1) => store.drop(sessionOf(name).id, owner)
+      for (const name of ["s0", "s1", "s2"]) yield* drop(name)
+      expect([yield* left, metrics.hits]).toEqual([["lives", "s0", "s1", "s2", "s3", "s4"], []])
+      yield* store.take(sessionOf("s0"), { node: "n", connectionId: "c2" })
+      yield* drop("s3")
+      expect(metrics.hits).toEqual([])
+      yield* drop("s0", 2)
+      expect([yield* left, metrics.hits]).toEqual([["lives", "s0", "s2", "s3", "s4"], ["dropped_sessions"]])
+      expect(yield* drop("s1")).toBe(false)
+      expect(metrics.gauge("sessions")).toBe(5)
+    }).pipe(Effect.provide(memory({ maxDroppedSessions: 3 }, metrics.layer)))
+  })
+
+  it.live("are forgotten by themselves when nobody asks for them any more", () => {
+    const metrics = recordingMetrics()
+    return Effect.gen(function* () {
+      const store = yield* SessionStore
+      for (const name of ["lives", "goes"]) yield* store.open(sessionOf(name))
+      yield* store.drop(sessionOf("goes").id, 1)
+      expect(metrics.gauge("sessions")).toBe(2)
+      yield* TestClock.adjust(WINDOW_MS + 10_001)
+      expect(metrics.gauge("sessions")).toBe(1)
+    }).pipe(Effect.provide(memory({}, metrics.layer)))
+  })
+})
