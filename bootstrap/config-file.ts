@@ -7,8 +7,10 @@ const FORM = "a YAML or JSON file with an object of keys (`roomcast config print
 const parseFile = (text: string): Record<string, unknown> | readonly string[] => {
   const lines = new LineCounter()
   const document = parseDocument(text, { prettyErrors: false, lineCounter: lines })
-  if (document.errors.length > 0)
-    return document.errors.map((error) => {
+  // A tag that nobody resolves, as in `secret: !env SECRET`, would leave its text as the value.
+  const faults = [...document.errors, ...document.warnings]
+  if (faults.length > 0)
+    return faults.map((error) => {
       const { line, col } = lines.linePos(error.pos[0])
       return `line ${line}, column ${col}: ${error.code.toLowerCase().replaceAll("_", " ")}`
     })

@@ -94,10 +94,17 @@ export const serve = async (config: Config, { version }: { readonly version: str
     runPromise = edges.runPromise
     const { close, url } = await openEdges(config, services, edges)
     let closing: Promise<void> | undefined
+    const end = async (): Promise<void> => {
+      try {
+        await close()
+      } finally {
+        await dispose()
+      }
+    }
     return {
       url,
       close: () => {
-        closing ??= close().finally(dispose)
+        closing ??= end()
         return closing
       },
     }
@@ -154,7 +161,7 @@ const openEdges = async (
     requestTimeout: REQUEST_MS,
     shouldUpgradeCallback: isSocket,
   })
-  answerUnparsed(server, metrics)
+  server.on("clientError", answerUnparsed(metrics))
   const clients = socketioServer(server, {
     node: config.nodeId,
     run: (effect, options) => runtime.runCallback(effect, options),
@@ -184,11 +191,14 @@ const openEdges = async (
     else socket.destroy()
   })
   runtime.runFork(tending)
-  const leaveRejections = logStrayRejections(runtime)
   const port = await listen(server, config.port, config.host)
+  const leaveRejections = logStrayRejections(runtime)
   const host = config.host.includes(":") ? `[${config.host}]` : config.host
+  const url = `http://${host}:${port}`
+  // In development the banner says it.
+  if (config.production) runtime.runFork(Effect.logInfo("listening", { url, node: config.nodeId }))
   return {
-    url: `http://${host}:${port}`,
+    url,
     close: async () => {
       draining = true
       clients.drain()

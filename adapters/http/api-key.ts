@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from "node:crypto"
 import * as Effect from "effect/Effect"
 import type { Context, MiddlewareHandler } from "hono"
+import { Revocations } from "#application/ports/revocations.ts"
 import { type Signature, SignatureVerifier } from "#application/ports/signature-verifier.ts"
 import { type Scope, TokenVerifier } from "#application/ports/token-verifier.ts"
 import { Refusal } from "#domain/errors.ts"
@@ -35,6 +36,14 @@ const SIGNATURE_HEADERS = ["webhook-id", "webhook-timestamp", "webhook-signature
 
 const isJwt = (value: string): boolean => value.split(".", 4).length === 3
 
+const byToken = Effect.fnUntraced(function* (token: string) {
+  const verifier = yield* TokenVerifier
+  const verified = yield* verifier.verifyApi(token)
+  const revocations = yield* Revocations
+  if (yield* revocations.isRevoked(verified)) return yield* Effect.fail(new Refusal("revoked", "the token was revoked"))
+  return { id: `token:${verified.userId}`, scopes: verified.scopes }
+})
+
 type Found = { readonly value: Credential } | { readonly response: Response }
 
 /**
@@ -62,12 +71,7 @@ export const authenticate = (runtime: Runtime, keys: readonly ApiKey[]): Middlew
     const credential = value.length <= MAX_KEY ? byKey(value) : undefined
     if (credential !== undefined) return { value: credential }
     if (value.length > MAX_TOKEN || !isJwt(value)) return refuse(c, "the API key is not known")
-    const verified = TokenVerifier.use((verifier) => verifier.verifyApi(value))
-    return settle(
-      runtime,
-      c,
-      Effect.map(verified, ({ id, scopes }) => ({ id: `token:${id}`, scopes })),
-    )
+    return settle(runtime, c, byToken(value))
   }
 
   const bySignature = async (c: Context<Env>, signature: Signature): Promise<Found> => {

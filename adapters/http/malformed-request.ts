@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto"
-import { type Server, STATUS_CODES } from "node:http"
 import { RequestError } from "@hono/node-server"
 import * as Effect from "effect/Effect"
 import type { Metrics } from "#application/ports/metrics.ts"
@@ -28,37 +27,49 @@ export const answerMalformed =
     })
   }
 
-type Unparsed = readonly [status: number, refusal: Refused<"invalid_request" | "request_timeout">]
+type Unparsed = readonly [status: string, refusal: Refused<"invalid_request" | "request_timeout">]
 
 const unparsed = (error: Error): Unparsed => {
   const code = "code" in error ? error.code : undefined
   if (code === "ERR_HTTP_REQUEST_TIMEOUT")
-    return [408, new Refusal("request_timeout", "the request did not arrive whole in time")]
-  if (code === "HPE_HEADER_OVERFLOW") return [431, new Refusal("invalid_request", "the headers have too many bytes")]
-  return [400, new Refusal("invalid_request", "what came is no HTTP/1.1 request")]
+    return ["408 Request Timeout", new Refusal("request_timeout", "the request did not arrive whole in time")]
+  return code === "HPE_HEADER_OVERFLOW"
+    ? ["431 Request Header Fields Too Large", new Refusal("invalid_request", "the headers have too many bytes")]
+    : ["400 Bad Request", new Refusal("invalid_request", "what came is no HTTP/1.1 request")]
 }
 
-/** Answers what the server's parser refuses, in place of its empty answer, and closes the connection. */
-export const answerUnparsed = (server: Server, metrics: Metrics["Service"]): void => {
-  server.on("clientError", (error, socket) => {
-    const underWay: unknown = Reflect.get(socket, "_httpMessage")
-    const begun = typeof underWay === "object" && underWay !== null && Reflect.get(underWay, "headersSent") === true
-    // An answer that has begun would get this one into its body.
-    if (!socket.writable || begun) return void socket.destroy()
+interface Connection {
+  readonly writable: boolean
+  readonly destroy: () => unknown
+  readonly end: (text: string, written: () => void) => unknown
+}
+
+/** Whether an answer to an earlier request is on its way, into whose body another one would go. */
+const isAnswering = (connection: Connection): boolean => {
+  const underWay: unknown = Reflect.get(connection, "_httpMessage")
+  return typeof underWay === "object" && underWay !== null && Reflect.get(underWay, "headersSent") === true
+}
+
+/** Answers what the server's parser refuses and closes the connection: for `clientError`, whose own answer is empty. */
+export const answerUnparsed =
+  (metrics: Metrics["Service"]) =>
+  (error: Error, connection: Connection): void => {
+    if (!connection.writable || isAnswering(connection)) return void connection.destroy()
     const [status, refusal] = unparsed(error)
     metrics.errorAnswered(refusal._tag, "http")
     const requestId = randomUUID()
-    const body = JSON.stringify({ ...problemBody(refusal, requestId, false).body, status })
-    socket.end(
+    const body = JSON.stringify({ ...problemBody(refusal, requestId, false).body, status: Number.parseInt(status, 10) })
+    connection.end(
       [
-        `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+        `HTTP/1.1 ${status}`,
         "Content-Type: application/problem+json",
-        `Content-Length: ${Buffer.byteLength(body)}`,
+        `Content-Length: ${body.length}`,
         `X-Request-Id: ${requestId}`,
         "Connection: close",
         "",
         body,
       ].join("\r\n"),
+      // Whoever holds its side open holds no socket of ours.
+      () => connection.destroy(),
     )
-  })
-}
+  }

@@ -6,7 +6,7 @@ import { type JWTPayload, jwtVerify } from "jose"
 import { type Scope, TokenVerifier } from "#application/ports/token-verifier.ts"
 import { Refusal } from "#domain/errors.ts"
 import { KEY_SET_TIMES, type KeySetTimes, KeysUnavailable, keySetAt } from "./key-set.ts"
-import { claimsOf, type Lifetime, lifetimeOf, refuse, subjectOf } from "./token-claims.ts"
+import { claimsOf, type Lifetime, lifetimeOf, refuse, subjectOf, tokenIdOf } from "./token-claims.ts"
 import { InvalidKeys, noKeys, publicKeys, secretKeys, type TokenKeys } from "./token-keys.ts"
 import { refusalOf, type TokenRefusal } from "./token-refusals.ts"
 
@@ -119,14 +119,16 @@ const make = Effect.fnUntraced(function* (options: JoseOptions) {
     verifyApi: Effect.fnUntraced(function* (token) {
       if (apiAudience === undefined)
         return yield* Effect.fail(refuse("the HTTP API takes no token: no audience for it is configured"))
-      const [payload] = yield* check(token, [apiAudience])
-      const id = subjectOf(payload)
-      if (id instanceof Refusal) return yield* Effect.fail(id)
+      const [payload, { issuedAt }] = yield* check(token, [apiAudience])
+      const userId = subjectOf(payload)
+      if (userId instanceof Refusal) return yield* Effect.fail(userId)
+      const tokenId = tokenIdOf(payload)
+      if (tokenId instanceof Refusal) return yield* Effect.fail(tokenId)
       const { scope } = payload
       if (typeof scope !== "string")
         return yield* Effect.fail(refuse("the token's scope is a string of publish, read, manage and spaces"))
       const scopes = scope.split(" ").filter((word): word is Scope => SCOPES.has(word))
-      return { id, scopes: [...new Set(scopes)] }
+      return { userId, tokenId, issuedAt, scopes: [...new Set(scopes)] }
     }),
   })
 })

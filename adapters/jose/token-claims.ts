@@ -46,6 +46,11 @@ export const subjectOf = ({ sub }: JWTPayload): string | Unauthorized => {
   return sub === undefined || fault !== undefined ? refuse(`the token's sub: ${fault ?? "there is none"}`) : sub
 }
 
+export const tokenIdOf = ({ jti }: JWTPayload): string | undefined | Unauthorized =>
+  jti === undefined || (typeof jti === "string" && jti !== "" && utf8Length(jti) <= MAX_NAME_BYTES)
+    ? jti
+    : refuse(`the token's jti is a string of 1-${MAX_NAME_BYTES} bytes`)
+
 const patternsOf = (value: unknown, claim: string): readonly string[] | Unauthorized => {
   if (value === undefined) return []
   if (!Array.isArray(value)) return refuse(`the token's ${claim} is an array of strings, found ${kindOf(value)}`)
@@ -74,15 +79,15 @@ const infoFault = (info: unknown): Unauthorized | undefined => {
 
 /** A client's claims, DESIGN section 3. */
 export const claimsOf = (payload: JWTPayload, lifetime: Lifetime): Claims | Unauthorized => {
-  const { jti, rooms, publish, info } = payload
+  const { rooms, publish, info } = payload
   const userId = subjectOf(payload)
   if (userId instanceof Refusal) return userId
-  if (jti !== undefined && (typeof jti !== "string" || jti === "" || utf8Length(jti) > MAX_NAME_BYTES))
-    return refuse(`the token's jti is a string of 1-${MAX_NAME_BYTES} bytes`)
+  const tokenId = tokenIdOf(payload)
+  if (tokenId instanceof Refusal) return tokenId
   const mayJoin = patternsOf(rooms, "rooms")
   if (mayJoin instanceof Refusal) return mayJoin
   const mayPublish = patternsOf(publish, "publish")
   if (mayPublish instanceof Refusal) return mayPublish
   const fault = infoFault(info)
-  return fault ?? { userId, ...lifetime, tokenId: jti, rooms: mayJoin, publish: mayPublish, info }
+  return fault ?? { userId, ...lifetime, tokenId, rooms: mayJoin, publish: mayPublish, info }
 }

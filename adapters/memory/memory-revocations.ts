@@ -7,8 +7,7 @@ import { Metrics } from "#application/ports/metrics.ts"
 import { type Revocation, type RevocationInput, Revocations } from "#application/ports/revocations.ts"
 import { Settings } from "#application/ports/settings.ts"
 import { Refusal } from "#domain/errors.ts"
-import { isRevokedBy } from "#domain/revocation.ts"
-import type { Claims } from "#domain/user.ts"
+import { type Issued, isRevokedBy } from "#domain/revocation.ts"
 import { decodeNumber, encodeCursor } from "./page-cursor.ts"
 
 export const MAX_REVOCATIONS = 100_000
@@ -59,7 +58,7 @@ export const memoryRevocations: Layer.Layer<Revocations, never, Metrics | Settin
         return (input.expiresAt === undefined ? now + maxTokenLifetimeMs : input.expiresAt * 1000) + MARGIN_MS
       return Math.max(now, input.issuedBefore * 1000) + maxTokenLifetimeMs + MARGIN_MS
     }
-    const covers = (key: string, claims: Claims, now: number): boolean => {
+    const covers = (key: string, claims: Issued, now: number): boolean => {
       for (const kept of bySubject.get(key) ?? [])
         if (kept.until > now && isRevokedBy(claims, kept.revocation)) return true
       return false

@@ -8,7 +8,8 @@ export class RoomLog {
   bytes = 0
   /** Appended to since it was last looked at for eviction. */
   touched = true
-  private entries: LogEntry[] = []
+  /** Undefined before `head`: what is forgotten is let go at once. */
+  private entries: (LogEntry | undefined)[] = []
   private head = 0
   private history: History
 
@@ -76,13 +77,14 @@ export class RoomLog {
       const entry = this.entries[begin - 1]
       left -= entry === undefined ? 0 : messageBytes(entry.message)
     }
-    return { entries: this.entries.slice(begin, end), cut: begin > least }
+    return { entries: this.entries.slice(begin, end).filter((entry) => entry !== undefined), cut: begin > least }
   }
 
   private forgetFirst(): void {
     const first = this.entries[this.head]
     if (first === undefined) return
     this.bytes -= messageBytes(first.message)
+    this.entries[this.head] = undefined
     this.head++
     if (this.head > 1_000 && this.head * 2 > this.entries.length) {
       this.entries = this.entries.slice(this.head)

@@ -33,6 +33,10 @@ const MAX_WAITING = 200
 /** What they weigh in memory, but for the first. */
 const MAX_WAITING_BYTES = 2_097_152
 
+/** Of large answers, histories and lists, a client gets no more than so many bytes a second: each costs the node's time. */
+const ANSWER_BYTES_PER_SECOND = 5_000_000
+const LARGE_ANSWER_BYTES = 65_536
+
 /** How often it is looked whether a client has read what it asked for. */
 const LOOK_MS = 50
 
@@ -170,9 +174,10 @@ export class ClientEvents {
           return done()
         }
         const { afterwards, answer } = exit.value
-        ack?.({ ok: true, ...answer })
-        if (afterwards === undefined) return done()
-        this.options.run(afterwards, { onExit: done })
+        const bytes = this.link.bytesWritten(() => ack?.({ ok: true, ...answer }))
+        const rest = bytes < LARGE_ANSWER_BYTES ? Effect.void : Effect.sleep((bytes * 1_000) / ANSWER_BYTES_PER_SECOND)
+        if (afterwards === undefined && bytes < LARGE_ANSWER_BYTES) return done()
+        this.options.run(Effect.andThen(afterwards ?? Effect.void, rest), { onExit: done })
       },
     })
   }

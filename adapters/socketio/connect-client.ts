@@ -10,6 +10,7 @@ import { CLOSINGS } from "#domain/closing.ts"
 import { type Declined, ERRORS, errorBody, Refusal } from "#domain/errors.ts"
 import { ClientEvents, type ClientEventsOptions } from "./client-events.ts"
 import { cutConnection } from "./cut-connection.ts"
+import { forgetHandshake, forgetUpgrade } from "./forget-request.ts"
 import { type LinkOptions, SocketLink } from "./socket-link.ts"
 
 export interface ConnectOptions extends LinkOptions, ClientEventsOptions {
@@ -30,32 +31,6 @@ const tokenOf = ({ auth, headers }: Socket["handshake"]): string | undefined => 
   if (typeof token === "string") return token
   const bearer = /^Bearer ([^\s]+)$/i.exec(headers.authorization ?? "")
   return bearer?.[1]
-}
-
-const FORGOTTEN: Socket["handshake"] = {
-  headers: {},
-  time: "",
-  address: "",
-  xdomain: false,
-  secure: false,
-  issued: 0,
-  url: "",
-  query: {},
-  auth: {},
-}
-
-const isOnce = (listener: unknown): listener is () => void => typeof listener === "function" && "listener" in listener
-
-/**
- * Once a client is let in nothing needs its first request any more, nor its token: 3 kB. engine.io's stand-in for a
- * response keeps the request as well, through a listener that ends with the TCP connection and tells middlewares that we
- * do not have.
- */
-const forgetHandshake = (socket: Socket): void => {
-  const tcp = socket.conn.transport.name === "websocket" ? socket.request.socket : undefined
-  for (const listener of tcp?.rawListeners("close") ?? []) if (isOnce(listener)) tcp?.off("close", listener)
-  Object.assign(socket, { handshake: FORGOTTEN })
-  Object.assign(socket.conn, { request: undefined })
 }
 
 /**
@@ -79,8 +54,9 @@ export class ClientSession {
     socket.conn.on("close", (reason: string) => this.end(reason))
   }
 
-  /** Calls `next` once; never where the engine connection is closed instead. */
+  /** Calls `next` once; never where the engine connection is closed instead, as it may be before this. */
   admit(next: (error?: Error) => void): void {
+    if (this.socket.conn.readyState === "closed") return
     const { auth } = this.socket.handshake
     const command = {
       connectionId: this.socket.id,
@@ -118,8 +94,17 @@ export class ClientSession {
       this.end(reason)
       socket.conn.close()
     })
-    if (socket.conn.transport.name !== "websocket")
-      socket.conn.on("upgrade", ({ name }: { readonly name: string }) => this.changeTransport(name))
+    if (this.link.closing?.reconnect === false) {
+      socket.disconnect(true)
+      return
+    }
+    const { name: transport } = socket.conn.transport
+    if (transport !== opened.connection.transport) this.changeTransport(transport)
+    if (transport !== "websocket")
+      socket.conn.on("upgrade", ({ name }: { readonly name: string }) => {
+        this.changeTransport(name)
+        forgetUpgrade(socket.conn)
+      })
     forgetHandshake(socket)
     this.options.run(startConnection(opened), {
       onExit: (exit) => {

@@ -1,8 +1,9 @@
-import { Socket as Tcp } from "node:net"
+import type { Socket as Tcp } from "node:net"
 import type { Socket } from "socket.io"
 import { WebSocket } from "ws"
 import { BUFFER_AGE_MS } from "#domain/limits.ts"
 import type { EncodedPacket } from "./packet-encoder.ts"
+import { tcpOf, websocketOf } from "./tcp-connection.ts"
 
 type EngineConnection = Socket["conn"]
 
@@ -118,13 +119,12 @@ export class OutgoingBuffer {
     return this.countedBytes
   }
 
-  /** The transport is another one after an upgrade. `ws` has its TCP connection as a private member. */
+  /** The transport is another one after an upgrade. */
   private follow(): void {
-    this.transport = this.conn.transport
-    const socket: unknown = Reflect.get(this.conn.transport, "socket")
-    this.websocket = socket instanceof WebSocket ? socket : undefined
-    const tcp: unknown = this.websocket && Reflect.get(this.websocket, "_socket")
-    this.tcp = tcp instanceof Tcp ? tcp : undefined
+    const { transport } = this.conn
+    this.transport = transport
+    this.websocket = websocketOf(transport)
+    this.tcp = tcpOf(this.websocket)
   }
 }
 

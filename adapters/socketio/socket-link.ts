@@ -122,6 +122,18 @@ export class SocketLink implements Link {
     return this.buffer.bytes
   }
 
+  /** How much of Socket.IO's own, such as an acknowledgement, is written by this. */
+  bytesWritten(write: () => void): number {
+    let bytes = 0
+    const count = ({ data }: { readonly data?: unknown }): void => {
+      if (typeof data === "string") bytes += data.length
+    }
+    this.socket.conn.on("packetCreate", count)
+    write()
+    this.socket.conn.off("packetCreate", count)
+    return bytes
+  }
+
   /** So much waits that its client can only have asked for it, and not read it. */
   get isFull(): boolean {
     return this.options.bufferBytes > 0 && this.buffer.bytes > this.options.bufferBytes + ANSWERS_BYTES

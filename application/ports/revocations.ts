@@ -1,7 +1,7 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type { Refused } from "#domain/errors.ts"
-import type { Claims } from "#domain/user.ts"
+import type { Issued } from "#domain/revocation.ts"
 import type { Page, PageRequest } from "./connection-directory.ts"
 
 export type RevocationInput =
@@ -26,6 +26,6 @@ export class Revocations extends Context.Service<
     readonly list: (page: PageRequest) => Effect.Effect<Page<Revocation>, Unavailable>
     /** False: there is none of that id. */
     readonly remove: (id: string) => Effect.Effect<boolean, Unavailable>
-    readonly isRevoked: (claims: Claims) => Effect.Effect<boolean, Unavailable>
+    readonly isRevoked: (claims: Issued) => Effect.Effect<boolean, Unavailable>
   }
 >()("roomcast/application/ports/revocations") {}

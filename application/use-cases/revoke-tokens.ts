@@ -2,7 +2,8 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { type CommandRefusal, NodeCommands } from "#application/ports/node-commands.ts"
 import { type RevocationInput, Revocations } from "#application/ports/revocations.ts"
-import { Refusal, type Refused } from "#domain/errors.ts"
+import type { Refused } from "#domain/errors.ts"
+import { invalidRequest } from "#domain/invalid-request.ts"
 
 export interface TokensRevoked {
   readonly id: string
@@ -28,9 +29,7 @@ export const revokeTokens = Effect.fn("revokeTokens")(function* (
   const nowSeconds = (yield* Clock.currentTimeMillis) / 1000
   if ("userId" in revocation && revocation.issuedBefore > nowSeconds + CLOCK_SKEW_SECONDS) {
     const detail = "lies in the future: tokens that are not issued yet cannot be revoked"
-    return yield* Effect.fail(
-      new Refusal("invalid_request", `issuedBefore ${detail}`, { faults: [{ pointer: "/issuedBefore", detail }] }),
-    )
+    return yield* Effect.fail(invalidRequest([{ pointer: "/issuedBefore", detail }]))
   }
   const revocations = yield* Revocations
   const commands = yield* NodeCommands

@@ -86,7 +86,7 @@ export class ModelClient {
   private gets({ meta, position }: Outgoing): void {
     const { id }: { readonly id: string } = JSON.parse(meta)
     const said = this.witness.said().find(({ publish }) => publish.message.id === id)
-    if (said === undefined) return this.fail(`gets ${id}, which nobody published`)
+    if (said === undefined) throw new Error(`${this.name} gets ${id}, which nobody published`)
     const { offset } = said.published
     if (this.received.has(id)) this.fail(`gets ${id} twice`)
     if (this.session?.may(said, this.userId) !== true) this.fail(`gets ${id}, which is not for it`)
@@ -102,7 +102,7 @@ export class ModelClient {
   private moveTo(text: string | undefined): void {
     if (text === undefined) return
     const position = parsePosition(text)?.offsets[0]
-    if (position === undefined) return this.fail(`gets ${text}, which is no position`)
+    if (position === undefined) throw new Error(`${this.name} gets ${text}, which is no position`)
     this.position = text
     for (const { publish, published } of this.missing(position))
       this.fail(`gets the position ${position}, and ${publish.message.id} at ${published.offset} is missing`)

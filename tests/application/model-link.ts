@@ -26,6 +26,7 @@ export class ModelLink implements Link {
   ended = false
   /** One of its client's events is under way. */
   busy = false
+  readonly whenEnded: (() => void)[] = []
   readonly wire: Sent[] = []
   private readonly drains = new Set<() => void>()
   private readonly onOpened: (connection: LocalConnection) => void

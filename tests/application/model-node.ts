@@ -153,6 +153,7 @@ export const modelNode = async (): Promise<ModelNode> => {
     pass: (ms) => near.runPromise(TestClock.adjust(ms)),
     defects,
     stop: async () => {
+      turns.end()
       await far.dispose()
       await near.dispose()
     },

@@ -5,12 +5,13 @@ import type { RoomName } from "#domain/room.ts"
 
 export type Said = { readonly publish: Publish; readonly published: Published }
 
-/** A stay in a room: messages above `from` are owed. From `certainTo` on they may come, from `possibleTo` on no more. */
+/** A stay in a room: messages above `from` are owed, up to `to` where it left. */
 interface Stay {
   readonly room: RoomName
   readonly from: Offset
-  certainTo: Offset
-  possibleTo: Offset
+  to: Offset
+  /** Somebody wants it out: what it gets of the room from now on is a matter of luck. */
+  leaving: boolean
 }
 
 /** What one session is owed, as somebody knows who saw all of its connections. */
@@ -22,6 +23,8 @@ export class ModelSession {
   sentAway = false
   private owner = 0
   private readonly stays: Stay[] = []
+  /** Rooms that somebody is about to take it out of, once for each. */
+  private readonly leaves: RoomName[] = []
 
   /** Looks at the rooms that one of its connections is in. Answers what it lost without anybody's wish. */
   look({ id, rooms, session }: LocalConnection, newest: Offset): string | undefined {
@@ -31,23 +34,22 @@ export class ModelSession {
     this.ids.add(id)
     for (const [room, { at }] of rooms)
       if (!room.startsWith("$connection:") && !this.open().some((stay) => stay.room === room && stay.from === at))
-        this.stays.push({
-          room,
-          from: at,
-          certainTo: Number.POSITIVE_INFINITY,
-          possibleTo: Number.POSITIVE_INFINITY,
-        })
+        this.stays.push({ room, from: at, to: Number.POSITIVE_INFINITY, leaving: this.leaves.includes(room) })
     for (const stay of this.open()) {
       if (rooms.get(stay.room)?.at === stay.from) continue
-      stay.possibleTo = newest
-      if (stay.certainTo === Number.POSITIVE_INFINITY) return `${id} is out of ${stay.room}, and nobody wanted that`
+      stay.to = newest
+      if (!stay.leaving) return `${id} is out of ${stay.room}, and nobody wanted that`
     }
     return undefined
   }
 
-  /** Somebody wants it out of a room: from here on nothing of it is certain. */
-  leave(room: RoomName, newest: Offset): void {
-    for (const stay of this.open()) if (stay.room === room) stay.certainTo = Math.min(stay.certainTo, newest)
+  leave(room: RoomName): () => void {
+    this.leaves.push(room)
+    for (const stay of this.open()) if (stay.room === room) stay.leaving = true
+    return () => {
+      const i = this.leaves.indexOf(room)
+      if (i >= 0) this.leaves.splice(i, 1)
+    }
   }
 
   rooms(): readonly { readonly room: RoomName; readonly from: Offset }[] {
@@ -59,7 +61,7 @@ export class ModelSession {
     const { except, rooms } = message
     if (except?.users.includes(userId) || except?.connections.some((id) => this.ids.has(id))) return false
     return rooms.some((room) =>
-      this.stays.some((stay) => stay.room === room && stay.from < offset && offset <= stay.possibleTo),
+      this.stays.some((stay) => stay.room === room && stay.from < offset && offset <= stay.to),
     )
   }
 
@@ -73,11 +75,11 @@ export class ModelSession {
     return message.rooms.some(
       (room, i) =>
         histories[i] !== undefined &&
-        this.stays.some((stay) => stay.room === room && stay.from < offset && offset <= stay.certainTo),
+        this.stays.some((stay) => stay.room === room && stay.from < offset && !stay.leaving),
     )
   }
 
   private open(): Stay[] {
-    return this.stays.filter(({ possibleTo }) => possibleTo === Number.POSITIVE_INFINITY)
+    return this.stays.filter(({ to }) => to === Number.POSITIVE_INFINITY)
   }
 }

@@ -25,6 +25,7 @@ import { MAX_MISSED, type ModelNode, modelNode, WINDOW_MS } from "./model-node.t
 import { ModelSession } from "./model-session.ts"
 
 const ENDED: ReadonlySet<string> = new Set([CLOSINGS.revoked.code, CLOSINGS.disconnected.code])
+const NEEDS_TOKEN = ["token-c" as RoomName]
 const CLIENTS = [
   ["ann-1", "ann"],
   ["ann-2", "ann"],
@@ -105,8 +106,10 @@ export class ModelWorld {
     client.ready = false
     const position = parsePosition(client.position)?.offsets[0]
     if (!granted)
-      for (const { room } of client.session?.rooms() ?? [])
-        if (room.startsWith("token-")) client.session?.leave(room, position ?? 0)
+      for (const room of NEEDS_TOKEN) {
+        const kept = client.session?.leave(room)
+        if (kept !== undefined) link.whenEnded.push(kept)
+      }
     const asked = { pid: client.pid, position }
     const command = {
       connectionId: `c${++this.connects}`,
@@ -151,7 +154,7 @@ export class ModelWorld {
       client,
       (connection) => leaveRoom(connection, room),
       false,
-      () => client.session?.leave(room, this.newest()),
+      () => client.session?.leave(room),
     )
   }
 
@@ -159,10 +162,10 @@ export class ModelWorld {
   command(client: ModelClient, change: "join" | "leave", room: RoomName): void {
     const connection = client.link?.connection
     if (connection === undefined || connection.closed || connection.session === undefined) return
-    if (change === "leave") this.sessions.get(connection.session.id)?.leave(room, this.newest())
+    const ended = change === "leave" ? this.sessions.get(connection.session.id)?.leave(room) : undefined
     const changed: Effect.Effect<unknown, Refusal, Services> =
       change === "join" ? Effect.uninterruptible(enterRoom(connection, room, "api")) : exitRoom(connection, room)
-    this.node.run(changed, () => {})
+    this.node.run(changed, () => ended?.())
   }
 
   nowMs(): number {
@@ -199,7 +202,7 @@ export class ModelWorld {
     for (let round = 0; round < 30; round++) {
       for (let turns = 0; this.node.turns.size > 0 && turns < 20_000; turns++) {
         this.node.turns.release(0)
-        if (turns % 8 === 7) await this.rest()
+        await this.rest()
         for (const client of this.clients) client.take()
       }
       await this.rest()
@@ -242,6 +245,7 @@ export class ModelWorld {
 
   private ended(link: ModelLink, reason: string): void {
     this.count(`closed: ${reason}`)
+    for (const run of link.whenEnded) run()
     const { connection } = link
     if (connection === undefined || connection.closed) return
     const session = reason === CLOSINGS.sessionTaken.code ? "taken" : ENDED.has(reason) ? "ended" : "kept"
@@ -257,15 +261,16 @@ export class ModelWorld {
     client: ModelClient,
     work: (connection: LocalConnection) => Effect.Effect<unknown, Refusal | { readonly _tag: "declined" }, Services>,
     gated: boolean,
-    begun: () => void = () => {},
+    begun: () => (() => void) | undefined = () => undefined,
   ): void {
     const { link, ready } = client
     const connection = link?.connection
     if (link === undefined || !link.isUp || !ready || connection === undefined || connection.closed || link.busy) return
     link.busy = true
-    begun()
+    const ended = begun()
     const done = (): void => {
       link.busy = false
+      ended?.()
     }
     this.node.run(work(connection), (exit) => {
       if (Exit.isFailure(exit)) return done()

@@ -23,6 +23,7 @@ import {
   type NodeCommand,
   NodeCommands,
 } from "#application/ports/node-commands.ts"
+import { SessionStore } from "#application/ports/session-store.ts"
 import { Settings } from "#application/ports/settings.ts"
 import { SignatureVerifier } from "#application/ports/signature-verifier.ts"
 import { TokenVerifier } from "#application/ports/token-verifier.ts"
@@ -123,16 +124,21 @@ export interface ConnectOptions {
   readonly answer?: (outgoing: Outgoing) => unknown
   /** The directory has it on that node; it is not here then. */
   readonly node?: string
+  /** Has a session, so that it can be recovered. */
+  readonly session?: boolean
 }
 
 export interface Client {
   readonly connection: LocalConnection
   /** What its client was asked. */
   readonly asked: Outgoing[]
+  /** The gateway's own events: name, data, position. */
+  readonly emitted: (readonly [string, unknown, string | undefined])[]
   readonly closings: Closing[]
 }
 
 const OLD: Entry = { at: 0, by: "rule" }
+export const SESSION_ID = "abcdefghijklmnopqrstuvwxyz0"
 
 /** A connection that was let in, with a client that answers as it is told to. */
 export const connect = Effect.fnUntraced(function* (
@@ -143,6 +149,7 @@ export const connect = Effect.fnUntraced(function* (
   const local = yield* LocalConnections
   const { id, userId = "ann", node = SELF } = options
   const asked: Outgoing[] = []
+  const emitted: (readonly [string, unknown, string | undefined])[] = []
   const closings: Closing[] = []
   const rooms = [userRoom(userId), EVERYBODY, connectionRoom(id), ...((options.rooms ?? []) as RoomName[])]
   const claims: Claims = {
@@ -155,6 +162,19 @@ export const connect = Effect.fnUntraced(function* (
     info: undefined,
     ...options.claims,
   }
+  const entries = rooms.map((room) => [room, OLD] as const)
+  if (options.session === true) {
+    const sessions = yield* SessionStore
+    yield* sessions.open({
+      id: SESSION_ID,
+      owner: 1,
+      userId,
+      node,
+      connectionIds: [id],
+      rooms: new Map(entries),
+      info: undefined,
+    })
+  }
   const connection: LocalConnection = new LocalConnection(
     {
       id,
@@ -162,15 +182,15 @@ export const connect = Effect.fnUntraced(function* (
       connectedAt: 0,
       address: "192.0.2.1",
       transport: "websocket",
-      session: undefined,
+      session: options.session === true ? { id: SESSION_ID, owner: 1 } : undefined,
       ids: [...(options.pastIds ?? []), id],
-      rooms: rooms.map((room) => [room, OLD] as const),
+      rooms: entries,
       floor: [0],
     },
     {
       opened: () => {},
       send: () => {},
-      emit: () => {},
+      emit: (event, data, position) => void emitted.push([event, data, position]),
       ask: (outgoing, timeoutMs) =>
         Effect.suspend(() => {
           asked.push(outgoing)
@@ -201,5 +221,5 @@ export const connect = Effect.fnUntraced(function* (
     rooms: rooms.filter((room) => !isGatewayRoom(room)),
     connectedAt: 0,
   })
-  return { connection, asked, closings }
+  return { connection, asked, emitted, closings }
 })

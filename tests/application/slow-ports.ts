@@ -10,6 +10,7 @@ export class Turns {
   /** Counts what happened, so that a test can see that nothing does any more. */
   changes = 0
   private readonly waiting = new Set<() => void>()
+  private over = false
 
   get size(): number {
     return this.waiting.size
@@ -21,6 +22,12 @@ export class Turns {
     go?.()
   }
 
+  /** Nothing waits any more, now and later: the test is over. */
+  end(): void {
+    this.over = true
+    for (const go of [...this.waiting]) go()
+  }
+
   /** Waits for its turn. */
   readonly wait: Effect.Effect<void> = Effect.callback<void>((resume) => {
     const go = (): void => {
@@ -29,6 +36,7 @@ export class Turns {
       resume(Effect.void)
     }
     this.changes++
+    if (this.over) return resume(Effect.void)
     this.waiting.add(go)
     return Effect.sync(() => void this.waiting.delete(go))
   })

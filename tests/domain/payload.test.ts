@@ -103,11 +103,16 @@ describe("data", () => {
     expect(payloadFault({ a: 1n }, "/details")?.faults?.[0]?.pointer).toBe("/details/a")
   })
 
+  it("is of any size where the limit is 0", () => {
+    expect(encoded("x".repeat(200_000), 0)).toHaveLength(200_002)
+  })
+
   it("is measured in bytes of UTF-8, to the byte", () => {
     fc.assert(
       fc.property(anyText(80), fc.integer({ min: -2, max: 2 }), (data, more) => {
         const bytes = new TextEncoder().encode(JSON.stringify(data)).length
         const limit = bytes + more
+        fc.pre(limit > 0)
         if (more >= 0) expect(encoded(data, limit)).toBe(JSON.stringify(data))
         else {
           const refusal = refused(data, limit)

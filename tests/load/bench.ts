@@ -158,9 +158,11 @@ const main = async (): Promise<number> => {
     return unknown.length === 0 ? 0 : 2
   }
   const pinned = coreOf("server") !== undefined
-  console.log(`Node ${process.version}, ${availableParallelism()} cores; ${
-    pinned ? "every server pinned to one core, the load client to another" : "processes could not be pinned to cores"
-  }`)
+  console.log(
+    `Node ${process.version}, ${availableParallelism()} cores; ${
+      pinned ? "every server pinned to one core, the load client to another" : "processes could not be pinned to cores"
+    }`,
+  )
   const client = startClient()
   try {
     for (const name of NAMES) if (values.only.includes(name)) await BENCHMARKS[name]?.(client)

@@ -50,10 +50,10 @@ export const run = (
   role: Role,
   file: string,
   args: readonly string[] = [],
-  environment: Record<string, string> = {},
+  nodeFlags: readonly string[] = [],
 ): Measured => {
   const core = coreOf(role)
-  const node = [process.execPath, "--expose-gc", "--import", new URL("probe.ts", import.meta.url).href]
+  const node = [process.execPath, ...nodeFlags, "--expose-gc", "--import", new URL("probe.ts", import.meta.url).href]
   const [command = "", ...rest] = [
     ...(core === undefined ? [] : ["taskset", "-c", String(core)]),
     ...(role === "server" ? node : node.slice(0, 1)),
@@ -61,7 +61,7 @@ export const run = (
     ...args,
   ]
   const child = spawn(command, rest, {
-    env: { PATH: process.env["PATH"], NODE_ENV: "production", NO_COLOR: "1", ...environment },
+    env: { PATH: process.env["PATH"], NODE_ENV: "production", NO_COLOR: "1" },
     stdio: ["ignore", "pipe", "pipe", "ipc"],
   })
   running.add(child)

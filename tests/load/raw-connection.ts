@@ -115,7 +115,10 @@ export class RawConnection {
       const short = bytes[at + 1] ?? 0
       const header = short < 126 ? 2 : 4
       const next = at + header + (short < 126 ? short : bytes.readUInt16BE(at + 2))
-      if (short > 126) return this.end("a frame of more than 65,535 bytes")
+      if (short > 126) {
+        this.end("a frame of more than 65,535 bytes")
+        return
+      }
       if (next > end) break
       this.take(bytes, at, at + header, next)
       at = next
@@ -141,7 +144,8 @@ export class RawConnection {
     }
     const packet = bytes.toString("latin1", from, to)
     if (packet === "2") this.socket.write(PONG)
-    else if (packet.startsWith("0")) this.socket.write(clientFrame(`40${JSON.stringify({ token: this.options.token })}`))
+    else if (packet.startsWith("0"))
+      this.socket.write(clientFrame(`40${JSON.stringify({ token: this.options.token })}`))
     else if (packet.startsWith("40")) this.connected.resolve()
     else if (packet.startsWith("43")) {
       if (packet.includes('"ok":false')) this.end(packet)

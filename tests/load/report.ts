@@ -30,7 +30,12 @@ export const tableOf = (
   withoutRatio: ReadonlySet<string> = new Set(),
 ): string => {
   const compared = [...servers.keys()].filter((name) => name !== peer && !withoutRatio.has(name))
-  const header = ["", peer, ...[...servers.keys()].filter((name) => name !== peer), ...compared.map((name) => `${name} / ${peer}`)]
+  const header = [
+    "",
+    peer,
+    ...[...servers.keys()].filter((name) => name !== peer),
+    ...compared.map((name) => `${name} / ${peer}`),
+  ]
   const rows = measures.map(({ digits, key, title }) => {
     const of = (name: string): readonly number[] => servers.get(name)?.[key] ?? []
     const cell = (name: string): string => (of(name).length === 0 ? "" : inDigits(spreadOf(of(name)).median, digits))

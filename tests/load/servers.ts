@@ -35,12 +35,14 @@ export const LOGGED_ROOM = "logged:bench"
 
 const at = (file: string): string => fileURLToPath(new URL(file, import.meta.url))
 
-const startGateway = async (port: number): Promise<Measured> => {
+type Start = (port: number, nodeFlags: readonly string[]) => Promise<Measured>
+
+const startGateway: Start = async (port, nodeFlags) => {
   const directory = mkdtempSync(join(tmpdir(), "roomcast-bench-"))
   const file = join(directory, "config.json")
   writeFileSync(file, JSON.stringify({ ...CONFIG, port, host: "127.0.0.1" }))
   try {
-    const gateway = run("server", at("../../bootstrap/main.ts"), ["serve", "--config", file])
+    const gateway = run("server", at("../../bootstrap/main.ts"), ["serve", "--config", file], nodeFlags)
     await listening(port, gateway)
     return gateway
   } finally {
@@ -48,24 +50,26 @@ const startGateway = async (port: number): Promise<Measured> => {
   }
 }
 
-const startOther = async (file: string, port: number): Promise<Measured> => {
-  const server = run("server", at(file), [String(port)])
-  await listening(port, server)
-  return server
-}
+const startOther =
+  (file: string): Start =>
+  async (port, nodeFlags) => {
+    const server = run("server", at(file), [String(port)], nodeFlags)
+    await listening(port, server)
+    return server
+  }
 
-const START: Readonly<Record<string, (port: number) => Promise<Measured>>> = {
+const START: Readonly<Record<string, Start>> = {
   [GATEWAY]: startGateway,
-  [PEER]: (port) => startOther("plain-socketio.ts", port),
-  [BARE]: (port) => startOther("bare-websocket.ts", port),
+  [PEER]: startOther("plain-socketio.ts"),
+  [BARE]: startOther("bare-websocket.ts"),
 }
 
 /** One server on the servers' core; the caller stops it. */
-export const startServer = async (name: string): Promise<Server> => {
+export const startServer = async (name: string, nodeFlags: readonly string[] = []): Promise<Server> => {
   const port = await freePort()
   const start = START[name]
   if (start === undefined) throw new Error(`no server is called ${name}`)
-  return { name, port, process: await start(port) }
+  return { name, port, process: await start(port, nodeFlags) }
 }
 
 export const startClient = (): Measured => run("client", at("load-client.ts"))

@@ -82,7 +82,7 @@ describe("a handler's schema", () => {
         expect(await handlers.run("it", { path: [{ x: "1" }], "a/b~c": "no" })).toEqual({
           error: {
             code: "invalid_request",
-            message: "the data is not valid at /path/0/x: Invalid input: expected number, received string",
+            message: "/path/0/x: Invalid input: expected number, received string (and 1 more)",
             details: [
               { pointer: "/path/0/x", detail: "Invalid input: expected number, received string" },
               { pointer: "/a~1b~0c", detail: 'Invalid input: expected "yes"' },

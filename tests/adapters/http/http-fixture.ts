@@ -44,7 +44,7 @@ const testTokens: Layer.Layer<TokenVerifier> = Layer.succeed(TokenVerifier, {
     const [kind, scope] = token.split(".")
     if (kind === "away") return Effect.fail(new Refusal("keys_unavailable", "no keys"))
     return kind === "api" && (scope === "publish" || scope === "read" || scope === "manage")
-      ? Effect.succeed({ id: "issuer", scopes: [scope] })
+      ? Effect.succeed({ userId: "issuer", tokenId: undefined, issuedAt: undefined, scopes: [scope] })
       : Effect.fail(new Refusal("unauthorized", "not one of the API's"))
   },
 })

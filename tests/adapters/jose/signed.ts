@@ -4,7 +4,7 @@ import * as Logger from "effect/Logger"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import { type CryptoKey, type JWTPayload, SignJWT } from "jose"
 import { type JoseOptions, joseTokenVerifier } from "#adapters/jose/jose-token-verifier.ts"
-import { type Scope, TokenVerifier } from "#application/ports/token-verifier.ts"
+import { type ApiToken, TokenVerifier } from "#application/ports/token-verifier.ts"
 import type { Refusal } from "#domain/errors.ts"
 import type { Claims } from "#domain/user.ts"
 
@@ -27,7 +27,7 @@ export const signed = (
 
 export interface Verifier {
   readonly verify: (token: string) => Promise<Claims | Refusal>
-  readonly verifyApi: (token: string) => Promise<{ readonly id: string; readonly scopes: readonly Scope[] } | Refusal>
+  readonly verifyApi: (token: string) => Promise<ApiToken | Refusal>
   /** What it wrote to the log. */
   readonly logged: readonly string[]
   readonly close: () => Promise<void>

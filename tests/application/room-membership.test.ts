@@ -1,0 +1,211 @@
+import { assert, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import { describe } from "vitest"
+import { LocalRooms } from "#application/local-rooms.ts"
+import { Backend, type WebhookData } from "#application/ports/backend.ts"
+import { ConnectionDirectory } from "#application/ports/connection-directory.ts"
+import { Engine } from "#application/ports/engine.ts"
+import { SessionStore } from "#application/ports/session-store.ts"
+import { enterRoom, exitRoom } from "#application/room-membership.ts"
+import type { Services } from "#application/services.ts"
+import { closeConnection } from "#application/use-cases/close-connection.ts"
+import { CLOSINGS } from "#domain/closing.ts"
+import { Refusal } from "#domain/errors.ts"
+import type { RoomName } from "#domain/room.ts"
+import { connect, memoryNode, SESSION_ID } from "./node-fixture.ts"
+
+const LOBBY = "lobby" as RoomName
+const away = Effect.fail(new Refusal("engine_unavailable", "away"))
+
+/** Where the connection is in the lobby, as far as each of those knows who has a say. */
+const traces = Effect.gen(function* () {
+  const directory = yield* ConnectionDirectory
+  const sessions = yield* SessionStore
+  const { byName } = yield* LocalRooms
+  return {
+    here: byName.get(LOBBY)?.members.size ?? 0,
+    directory: yield* directory.memberCount(LOBBY),
+    session: (yield* sessions.read(SESSION_ID))?.session.rooms.has(LOBBY) ?? false,
+  }
+})
+const NONE = { here: 0, directory: 0, session: false }
+const IN = { here: 1, directory: 1, session: true }
+
+const told =
+  (words: string[]) =>
+  (kind: string, { room }: WebhookData) =>
+    void words.push(`${kind} ${room}`)
+
+const test = (name: string, work: Effect.Effect<void, unknown, Services>): void =>
+  it.effect(name, () => Effect.provide(work, memoryNode()))
+
+describe("a join", () => {
+  test(
+    "that fails at any of its steps leaves no trace and an open gate, and the same again succeeds",
+    Effect.gen(function* () {
+      const { connection } = yield* connect({ id: "a1", session: true })
+      const rooms = yield* LocalRooms
+      const engine = yield* Engine
+      const directory = yield* ConnectionDirectory
+      const sessions = yield* SessionStore
+      const backend = yield* Backend
+      const words: string[] = []
+      const join = enterRoom(connection, LOBBY, "rule").pipe(
+        Effect.provideService(Backend, { ...backend, notify: told(words) }),
+      )
+      const done = <A>(work: Effect.Effect<A, Refusal<"engine_unavailable">>) => Effect.andThen(work, away)
+      const failures: readonly Effect.Effect<unknown, Refusal, Services>[] = [
+        Effect.provideService(join, LocalRooms, { ...rooms, hold: () => away }),
+        Effect.provideService(join, Engine, { ...engine, clock: () => away }),
+        Effect.provideService(join, SessionStore, { ...sessions, join: () => away }),
+        Effect.provideService(join, SessionStore, { ...sessions, join: (...args) => done(sessions.join(...args)) }),
+        Effect.provideService(join, ConnectionDirectory, { ...directory, join: () => away }),
+        Effect.provideService(join, ConnectionDirectory, {
+          ...directory,
+          join: (...args) => done(directory.join(...args)),
+        }),
+      ]
+      for (const failure of failures) {
+        assert.strictEqual((yield* Effect.flip(failure))._tag, "engine_unavailable")
+        assert.deepStrictEqual(yield* traces, NONE)
+        assert.isFalse(connection.rooms.has(LOBBY))
+        assert.isNull(connection.gate)
+      }
+      assert.deepStrictEqual(words, [])
+      yield* join
+      assert.deepStrictEqual(yield* traces, IN)
+      assert.deepStrictEqual(words, ["presence.joined lobby"])
+    }),
+  )
+
+  test(
+    "that ends after its connection is undone, and nobody hears of it",
+    Effect.gen(function* () {
+      const context = yield* Effect.context<Services>()
+      const directory = yield* ConnectionDirectory
+      const backend = yield* Backend
+      const words: string[] = []
+      const { connection } = yield* connect({ id: "a1", session: true, rooms: ["hall"] })
+      const close = closeConnection({ connection, reason: "transport close", session: "kept" })
+      const refusal = yield* Effect.flip(enterRoom(connection, LOBBY, "rule")).pipe(
+        Effect.provideService(ConnectionDirectory, {
+          ...directory,
+          join: (...args) => Effect.andThen(directory.join(...args), Effect.provideContext(close, context)),
+        }),
+        Effect.provideService(Backend, { ...backend, notify: told(words) }),
+      )
+      assert.strictEqual(refusal._tag, "engine_unavailable")
+      assert.deepStrictEqual(yield* traces, NONE)
+      assert.deepStrictEqual(words, [])
+    }),
+  )
+
+  test(
+    "by who does not own its session any more closes it, and writes nothing",
+    Effect.gen(function* () {
+      const { closings, connection } = yield* connect({ id: "a1", session: true })
+      const sessions = yield* SessionStore
+      const read = yield* sessions.read(SESSION_ID)
+      if (read !== undefined) yield* sessions.take(read.session, { node: "b", connectionId: "a2" })
+      assert.strictEqual((yield* Effect.flip(enterRoom(connection, LOBBY, "rule")))._tag, "session_taken")
+      assert.deepStrictEqual(closings, [CLOSINGS.sessionTaken])
+      assert.deepStrictEqual(yield* traces, NONE)
+    }),
+  )
+})
+
+describe("a leave", () => {
+  test(
+    "that fails at any of its steps leaves it a member here, so that the same again leaves it, told once",
+    Effect.gen(function* () {
+      const { connection } = yield* connect({ id: "a1", session: true })
+      yield* enterRoom(connection, LOBBY, "rule")
+      const directory = yield* ConnectionDirectory
+      const sessions = yield* SessionStore
+      const backend = yield* Backend
+      const words: string[] = []
+      const leave = exitRoom(connection, LOBBY).pipe(
+        Effect.provideService(Backend, { ...backend, notify: told(words) }),
+      )
+      const failures: readonly Effect.Effect<unknown, Refusal, Services>[] = [
+        Effect.provideService(leave, SessionStore, { ...sessions, leave: () => away }),
+        Effect.provideService(leave, ConnectionDirectory, { ...directory, leave: () => away }),
+      ]
+      for (const failure of failures) {
+        assert.strictEqual((yield* Effect.flip(failure))._tag, "engine_unavailable")
+        assert.isTrue(connection.rooms.has(LOBBY))
+        assert.strictEqual((yield* traces).here, 1)
+      }
+      assert.isTrue(yield* leave)
+      assert.deepStrictEqual(yield* traces, NONE)
+      assert.isFalse(yield* leave)
+      assert.deepStrictEqual(words, ["presence.left lobby"])
+    }),
+  )
+})
+
+describe("a room of this node", () => {
+  /** Rooms over an engine whose first subscription is answered when the test says so. */
+  const overSlowEngine = Effect.gen(function* () {
+    const engine = yield* Engine
+    const calls: string[] = []
+    const first = yield* Deferred.make<void, Refusal<"engine_unavailable">>()
+    const rooms = yield* LocalRooms.pipe(
+      Effect.provide(Layer.fresh(LocalRooms.layer)),
+      Effect.provideService(Engine, {
+        ...engine,
+        subscribe: (room) =>
+          Effect.suspend(() => (calls.push(`subscribe ${room}`) === 1 ? Deferred.await(first) : Effect.void)),
+        unsubscribe: (room) => void calls.push(`unsubscribe ${room}`),
+      }),
+    )
+    return { calls, first, rooms }
+  })
+
+  test(
+    "is subscribed to once for all who wait for it, and given up with the last of them",
+    Effect.gen(function* () {
+      const { calls, first, rooms } = yield* overSlowEngine
+      const holds = yield* Effect.forEach([1, 2, 3], () =>
+        Effect.forkChild(rooms.hold(LOBBY), { startImmediately: true }),
+      )
+      assert.isUndefined(holds[1]?.pollUnsafe())
+      yield* Deferred.succeed(first, undefined)
+      for (const hold of holds) rooms.release(yield* Fiber.join(hold))
+      assert.deepStrictEqual(calls, ["subscribe lobby", "unsubscribe lobby"])
+    }),
+  )
+
+  test(
+    "that could not be subscribed to is held by none of them, and subscribed to anew by the next",
+    Effect.gen(function* () {
+      const { calls, first, rooms } = yield* overSlowEngine
+      const one = yield* Effect.forkChild(rooms.hold(LOBBY), { startImmediately: true })
+      const two = yield* Effect.forkChild(rooms.hold(LOBBY), { startImmediately: true })
+      yield* Deferred.fail(first, new Refusal("engine_unavailable", "away"))
+      // Before the second has heard of it.
+      const next = yield* rooms.hold(LOBBY)
+      assert.strictEqual((yield* Effect.flip(Fiber.join(one)))._tag, "engine_unavailable")
+      assert.strictEqual((yield* Effect.flip(Fiber.join(two)))._tag, "engine_unavailable")
+      assert.strictEqual(rooms.byName.get(LOBBY), next)
+      assert.deepStrictEqual(calls, ["subscribe lobby", "unsubscribe lobby", "subscribe lobby"])
+    }),
+  )
+
+  test(
+    "is still subscribed to for the others where the first who wanted it went away",
+    Effect.gen(function* () {
+      const { first, rooms } = yield* overSlowEngine
+      const one = yield* Effect.forkChild(rooms.hold(LOBBY), { startImmediately: true })
+      const two = yield* Effect.forkChild(rooms.hold(LOBBY), { startImmediately: true })
+      const ending = yield* Effect.forkChild(Fiber.interrupt(one), { startImmediately: true })
+      yield* Deferred.succeed(first, undefined)
+      yield* Fiber.join(ending)
+      assert.strictEqual((yield* Fiber.join(two)).name, LOBBY)
+      assert.isTrue(rooms.byName.has(LOBBY))
+    }),
+  )
+})
