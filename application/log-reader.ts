@@ -37,15 +37,16 @@ export const readMerged = Effect.fnUntraced(function* <E, R>(
   const log = yield* MessageLog
   const readings: Reading[] = cursors.map(({ room, after }) => ({ room, at: after, buffer: [], ended: false }))
   let epoch: string | undefined
-  const next = (): Publication | undefined => {
-    let first: Reading | undefined
-    for (const reading of readings) {
-      const publication = reading.buffer[0]
-      if (publication === undefined) {
-        if (!reading.ended) return undefined
-      } else if (first?.buffer[0] === undefined || publication.offset < first.buffer[0].offset) first = reading
+  /** What nothing unread can come before. Sorted once for a page: a look at every room for each entry is what stalls. */
+  const ready = (): Publication[] => {
+    let end = Number.POSITIVE_INFINITY
+    for (const { buffer, ended } of readings) if (!ended) end = Math.min(end, buffer.at(-1)?.offset ?? 0)
+    const publications: Publication[] = []
+    for (const { buffer } of readings) {
+      const first = buffer.findIndex(({ offset }) => offset > end)
+      for (const publication of buffer.splice(0, first < 0 ? buffer.length : first)) publications.push(publication)
     }
-    return first?.buffer.shift()
+    return publications.sort((one, other) => one.offset - other.offset)
   }
   do {
     const wanted = readings.filter(({ buffer, ended }) => !ended && buffer.length === 0).slice(0, ROOMS)
@@ -79,8 +80,6 @@ export const readMerged = Effect.fnUntraced(function* <E, R>(
         if (read.newest > reading.at) holes.push(reading.room)
       }
     }
-    const publications: Publication[] = []
-    for (let publication = next(); publication !== undefined; publication = next()) publications.push(publication)
-    yield* work({ publications, holes })
+    yield* work({ publications: ready(), holes })
   } while (readings.some(({ buffer, ended }) => !ended || buffer.length > 0))
 })

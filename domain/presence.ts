@@ -5,11 +5,6 @@ export interface Member {
   readonly info?: unknown
 }
 
-/** The `data` of `room:joined` and `room:left`. */
-export interface PresenceChange extends Member {
-  readonly room: string
-}
-
 /** At most this many members, messages or list items in one answer. */
 export const MAX_PAGE = 1_000
 export const DEFAULT_PAGE = 100

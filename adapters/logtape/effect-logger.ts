@@ -7,7 +7,7 @@ import { LINE_NAMES } from "./log-line.ts"
 import { PlainRecord } from "./plain-value.ts"
 
 /** The annotation that names the folder a record comes from: `["adapters", "redis"]`. */
-export const CATEGORY = "category"
+const CATEGORY = "category"
 
 const LEVELS: Record<EffectLevel.LogLevel, LogLevel> = {
   All: "trace",

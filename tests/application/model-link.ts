@@ -24,8 +24,8 @@ export class ModelLink implements Link {
   cut = false
   /** The gateway's end is gone. */
   ended = false
-  /** One of its client's events is under way. */
-  busy = false
+  /** Its client's events wait: until it is started, and while one of them is under way. */
+  busy = true
   readonly whenEnded: (() => void)[] = []
   readonly wire: Sent[] = []
   private readonly drains = new Set<() => void>()

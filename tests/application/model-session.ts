@@ -29,9 +29,9 @@ export class ModelSession {
   /** Looks at the rooms that one of its connections is in. Answers what it lost without anybody's wish. */
   look({ id, rooms, session }: LocalConnection, newest: Offset): string | undefined {
     const { owner } = session ?? { owner: 0 }
+    this.ids.add(id)
     if (owner < this.owner) return undefined
     this.owner = owner
-    this.ids.add(id)
     for (const [room, { at }] of rooms)
       if (!room.startsWith("$connection:") && !this.open().some((stay) => stay.room === room && stay.from === at))
         this.stays.push({ room, from: at, to: Number.POSITIVE_INFINITY, leaving: this.leaves.includes(room) })

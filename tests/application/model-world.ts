@@ -235,7 +235,10 @@ export class ModelWorld {
     if (asked.pid !== undefined && !recovered) this.mayBeFresh(asked.pid, asked.position)
     link.wire.push({ kind: "connect", pid: connection.session?.id, recovered })
     this.node.run(startConnection(opened), (exit) => {
-      if (Exit.isSuccess(exit)) return this.count("started")
+      if (Exit.isSuccess(exit)) {
+        link.busy = false
+        return this.count("started")
+      }
       const [failed] = exit.cause.reasons.filter(Cause.isFailReason)
       if (failed?.error._tag === "session_taken") return link.close(CLOSINGS.sessionTaken)
       if (failed?.error._tag === "slow_consumer") return link.close(CLOSINGS.slowConsumer)

@@ -186,7 +186,7 @@ describe("memory logs, whatever is forgotten", () => {
               if (what.does === "clear") yield* log.clear(room(what.room))
               else if (what.does === "wait") yield* TestClock.adjust(what.ms)
               else {
-                const to = what.to.map(room)
+                const to = [...what.to].map((name: string) => room(name))
                 const history = { size: what.size, ttlMs: HISTORY.ttlMs }
                 const { offset } = yield* engine.publish(publishTo(to, { data: DATA, history }))
                 said.push({ offset, to })
