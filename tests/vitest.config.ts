@@ -9,7 +9,8 @@ const JOURNEYS = ["tests/{journeys,security}/**/*.test.ts"]
 export default defineConfig({
   test: {
     root: new URL("..", import.meta.url).pathname,
-    testTimeout: 30_000,
+    setupFiles: [new URL("./support/fixed-seed.ts", import.meta.url).pathname],
+    testTimeout: 60_000,
     hookTimeout: 60_000,
     maxWorkers: 2,
     reporters:

@@ -16,6 +16,23 @@ const SELF = new URL(`./roomcast${EXTENSION}`, import.meta.url).href
 const VIA = "handler://file/"
 const FILE = "file:///"
 
+/** Of the modules that were imported as handlers, and of TypeScript that they import by a relative path. */
+const modules = new Set<string>()
+
+/**
+ * A handler is an ES module whatever a package.json above it says, and `npm init` writes `"type": "commonjs"`. What it
+ * imports in JavaScript may be either, so that keeps its own say.
+ */
+const fromHandler = (parent: string | undefined, url: string): boolean => {
+  if (parent === undefined || url.includes("/node_modules/")) return false
+  if (!parent.startsWith(VIA) && !(modules.has(parent) && url.endsWith(".ts"))) return false
+  modules.add(url)
+  return true
+}
+
+const formatOf = (url: string): "module" | "module-typescript" =>
+  /\.m?ts$/.test(url) ? "module-typescript" : "module"
+
 let registered = false
 
 /** Hooks are for the whole process and stay. */
@@ -27,7 +44,8 @@ const register = (): void => {
       if (specifier === "roomcast")
         return { url: SELF, format: EXTENSION === ".ts" ? "module-typescript" : "module", shortCircuit: true }
       if (specifier.startsWith(VIA)) return { url: specifier, format: "module", shortCircuit: true }
-      return next(specifier, context)
+      const resolved = next(specifier, context)
+      return fromHandler(context.parentURL, resolved.url) ? { ...resolved, format: formatOf(resolved.url) } : resolved
     },
     load: (url, context, next) =>
       url.startsWith(VIA)

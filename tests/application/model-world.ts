@@ -32,6 +32,13 @@ const CLIENTS = [
   ["ben-1", "ben"],
 ] as const
 
+/** What a client brought back when it connected, and the rooms that its session was in then. */
+interface Asked {
+  readonly pid: string | undefined
+  readonly position: Offset | undefined
+  readonly rooms: ReturnType<ModelSession["rooms"]>
+}
+
 /** A node, its clients, and everything that may happen to them; notes what must not. */
 export class ModelWorld {
   readonly clients: readonly ModelClient[]
@@ -110,7 +117,7 @@ export class ModelWorld {
         const kept = client.session?.leave(room)
         if (kept !== undefined) link.whenEnded.push(kept)
       }
-    const asked = { pid: client.pid, position }
+    const asked = { pid: client.pid, position, rooms: client.session?.rooms() ?? [] }
     const command = {
       connectionId: `c${++this.connects}`,
       token: `${client.userId}${granted ? "+" : ""}`,
@@ -225,14 +232,10 @@ export class ModelWorld {
     for (const limit of this.node.hits) this.count(limit)
   }
 
-  private serve(
-    link: ModelLink,
-    opened: Opened,
-    asked: { readonly pid: string | undefined; readonly position: number | undefined },
-  ): void {
+  private serve(link: ModelLink, opened: Opened, asked: Asked): void {
     const { connection, recovered } = opened
     if (link.ended) return
-    if (asked.pid !== undefined && !recovered) this.mayBeFresh(asked.pid, asked.position)
+    if (asked.pid !== undefined && !recovered) this.mayBeFresh(asked)
     link.wire.push({ kind: "connect", pid: connection.session?.id, recovered })
     this.node.run(startConnection(opened), (exit) => {
       if (Exit.isSuccess(exit)) {
@@ -284,13 +287,13 @@ export class ModelWorld {
   }
 
   /** A client that brought its session back got another one: there must be a reason. */
-  private mayBeFresh(pid: string, position: Offset | undefined): void {
+  private mayBeFresh({ pid = "", position, rooms: before }: Asked): void {
     const session = this.sessions.get(pid)
     const now = this.node.nowMs()
     if (session === undefined || session.sentAway || position === undefined) return
     if (session.closedAt !== undefined && now - session.closedAt > WINDOW_MS) return
     let missed = 0
-    for (const { room, from } of session.rooms()) {
+    for (const { room, from } of new Set([...before, ...session.rooms()])) {
       const after = Math.max(from, position)
       const said = this.node.published.filter(
         ({ publish: { histories, message }, published: { offset } }) =>

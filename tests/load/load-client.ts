@@ -54,6 +54,8 @@ export interface SteadyWork extends Work {
 
 const AT_ONCE = 50
 const DRAIN_MS = 20_000
+/** At a steady rate. */
+const MOST_UNANSWERED = 200
 
 class Group {
   readonly connections: RawConnection[] = []
@@ -203,8 +205,14 @@ const steady = async ({ body, ms, perSecond, server }: SteadyOrder): Promise<Ste
   const latencies: number[] = []
   const sentAt: number[] = []
   const before = group.connections[0]?.messages ?? 0
-  const idle = pushers(group, 8, body, (pusher) => idle.push(pusher))
-  const all = [...idle]
+  const idle: RawPusher[] = []
+  const all: RawPusher[] = []
+  const another = (): RawPusher => {
+    if (all.length === MOST_UNANSWERED) throw new Error(`${server} does not answer ${MOST_UNANSWERED} pushes`)
+    const made = pushers(group, 1, body, (pusher) => idle.push(pusher))
+    all.push(...made)
+    return made[0]!
+  }
   group.onMessage = (connection) => {
     latencies.push(performance.now() - (sentAt[connection.messages - before - 1] ?? 0))
   }
@@ -217,8 +225,7 @@ const steady = async ({ body, ms, perSecond, server }: SteadyOrder): Promise<Ste
         while (!stop()) {
           const wait = start + (sentAt.length * 1000) / perSecond - performance.now()
           if (wait > 0) await sleep(wait)
-          const pusher = idle.pop()
-          if (pusher === undefined) throw new Error(`${server} does not keep up with ${perSecond} pushes a second`)
+          const pusher = idle.pop() ?? another()
           sentAt.push(performance.now())
           pusher.push()
         }

@@ -1,4 +1,4 @@
-import { mkdtempSync, writeFileSync } from "node:fs"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { connect } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -16,8 +16,8 @@ export default defineHandler({ on: "connect", async handle() { await new Promise
 
 let gateway: Gateway
 let limited: Gateway
+const handlers = mkdtempSync(join(tmpdir(), "roomcast-handlers-"))
 beforeAll(async () => {
-  const handlers = mkdtempSync(join(tmpdir(), "roomcast-handlers-"))
   writeFileSync(join(handlers, "slow-connect.ts"), SLOW_CONNECT)
   gateway = await startGateway({ handlers })
   limited = await startGateway({ limits: { connectsPerSecondPerAddress: PER_SECOND } })
@@ -26,6 +26,7 @@ afterAll(async () => {
   closeClients()
   await gateway.stop()
   await limited.stop()
+  rmSync(handlers, { recursive: true, force: true })
 })
 
 const connectionsOf = async (
