@@ -30,8 +30,7 @@ const fromHandler = (parent: string | undefined, url: string): boolean => {
   return true
 }
 
-const formatOf = (url: string): "module" | "module-typescript" =>
-  /\.m?ts$/.test(url) ? "module-typescript" : "module"
+const formatOf = (url: string): "module" | "module-typescript" => (/\.m?ts$/.test(url) ? "module-typescript" : "module")
 
 let registered = false
 
