@@ -50,22 +50,21 @@ export class LocalRooms extends Context.Service<
       }
 
       const hold = Effect.fnUntraced(function* (name: RoomName) {
-        let room = byName.get(name)
-        if (room !== undefined) {
-          room.holds++
+        const known = byName.get(name)
+        if (known !== undefined) {
+          known.holds++
           const pending = opening.get(name)
           if (pending !== undefined)
-            yield* Deferred.await(pending).pipe(Effect.onError(() => Effect.sync(() => release(room as LocalRoom))))
-          return room
+            yield* Deferred.await(pending).pipe(Effect.onError(() => Effect.sync(() => release(known))))
+          return known
         }
-        room = {
+        const mine: LocalRoom = {
           name,
           partition: engine.partitionOf(name),
           logged: rules.historyOf(name) !== undefined,
           members: new Set(),
           holds: 1,
         }
-        const mine = room
         const pending = Deferred.makeUnsafe<void, Refused<"engine_unavailable">>()
         byName.set(name, mine)
         opening.set(name, pending)

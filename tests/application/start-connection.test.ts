@@ -2,22 +2,18 @@ import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { TestClock } from "effect/testing"
 import { describe } from "vitest"
-import type { LocalConnection } from "#application/local-connections.ts"
 import { LocalRooms } from "#application/local-rooms.ts"
 import { ConnectionDirectory } from "#application/ports/connection-directory.ts"
 import { Engine } from "#application/ports/engine.ts"
-import type { Link, Outgoing } from "#application/ports/link.ts"
 import { SessionStore } from "#application/ports/session-store.ts"
-import { TokenVerifier } from "#application/ports/token-verifier.ts"
 import { enterRoom } from "#application/room-membership.ts"
 import type { Services } from "#application/services.ts"
 import { closeConnection } from "#application/use-cases/close-connection.ts"
-import { openConnection } from "#application/use-cases/open-connection.ts"
 import { publishMessage } from "#application/use-cases/publish-message.ts"
-import { startConnection } from "#application/use-cases/start-connection.ts"
 import type { RoomName } from "#domain/room.ts"
 import { compileRoomRules } from "#domain/room-rules.ts"
 import { memoryNode } from "./node-fixture.ts"
+import { type OpenedClient, openClient } from "./opened-client.ts"
 
 const OPEN = "open" as RoomName
 const PAID = "paid" as RoomName
@@ -35,59 +31,8 @@ const rules = compileRoomRules({
   everybody: { history: undefined },
 })
 
-interface Seen {
-  readonly connection: LocalConnection
-  /** The names of what it was sent, in order. */
-  readonly events: string[]
-  /** Of `session:ready`. */
-  readonly ready: Readonly<Record<string, unknown>>
-  readonly position: string | undefined
-}
-
-/** A client of ann's connects, by a token that grants these rooms, with what an earlier connection was given. */
-const connect = Effect.fnUntraced(function* (connectionId: string, grants: readonly string[] = [], earlier?: Seen) {
-  const events: string[] = []
-  let ready: Seen["ready"] = {}
-  let position: string | undefined
-  const link: Link = {
-    opened: () => {},
-    send: (outgoing: Outgoing) => void events.push(`${outgoing.event} ${outgoing.data}`),
-    emit: (event, data, at) => {
-      events.push(event)
-      if (event === "session:ready") ready = Object(data)
-      position = at
-    },
-    ask: () => Effect.succeed(undefined),
-    drained: () => Effect.void,
-    close: () => true,
-    bufferedBytes: 0,
-    tend: () => {},
-  }
-  const claims = {
-    userId: "ann",
-    expiresAt: 4_000_000_000,
-    issuedAt: 1,
-    tokenId: undefined,
-    rooms: grants,
-    publish: [],
-    info: undefined,
-  }
-  const verifier = yield* TokenVerifier
-  const opened = yield* openConnection({
-    connectionId,
-    token: "a token",
-    sessionId: earlier?.connection.session?.id,
-    position: earlier?.position,
-    meta: true,
-    address: "192.0.2.1",
-    transport: "websocket",
-    link,
-  }).pipe(Effect.provideService(TokenVerifier, { ...verifier, verify: () => Effect.succeed(claims) }))
-  yield* startConnection(opened)
-  return { connection: opened.connection, events, ready, position } satisfies Seen
-})
-
-const drop = ({ connection }: Seen) => closeConnection({ connection, reason: "transport close", session: "kept" })
+const drop = ({ connection }: OpenedClient) =>
+  closeConnection({ connection, reason: "transport close", session: "kept" })
 
 const say = (room: string, data: number) =>
   publishMessage({ push: { to: { rooms: [room] }, event: "said", data }, from: "backend", idempotency: undefined })
@@ -114,7 +59,7 @@ describe("a connection that starts", () => {
   test(
     "is told first of all who it is and what it has, with a position, and is behind no gate then",
     Effect.gen(function* () {
-      const { connection, events, position, ready } = yield* connect("c1")
+      const { connection, events, position, ready } = yield* openClient("c1")
       assert.deepStrictEqual(events, ["session:ready"])
       assert.deepInclude(ready, { connectionId: "c1", userId: "ann", recovered: false, rooms: [], unlogged: [] })
       assert.strictEqual(ready["resume"], connection.session?.id)
@@ -127,14 +72,14 @@ describe("a connection that starts", () => {
   test(
     "gets what it missed after that, in order over its rooms, and names the rooms of which nothing was kept",
     Effect.gen(function* () {
-      const first = yield* connect("c1", ["paid"])
+      const first = yield* openClient("c1", { grants: ["paid"] })
       for (const room of [OPEN, PLAIN, PAID]) yield* enterRoom(first.connection, room, room === PAID ? "claim" : "rule")
       yield* drop(first)
       yield* say("open", 1)
       yield* say("plain", 2)
       yield* say("paid", 3)
       yield* say("open", 4)
-      const second = yield* connect("c2", ["paid"], first)
+      const second = yield* openClient("c2", { grants: ["paid"], earlier: first })
       assert.deepInclude(second.ready, { recovered: true, rooms: ["open", "plain", "paid"], unlogged: ["plain"] })
       assert.deepStrictEqual(second.events, ["session:ready", "said 1", "said 3", "said 4"])
     }),
@@ -143,13 +88,13 @@ describe("a connection that starts", () => {
   test(
     "has left the rooms that its new token does not grant, everywhere, and gets nothing of them",
     Effect.gen(function* () {
-      const first = yield* connect("c1", ["paid"])
+      const first = yield* openClient("c1", { grants: ["paid"] })
       yield* enterRoom(first.connection, OPEN, "rule")
       yield* enterRoom(first.connection, PAID, "claim")
       yield* drop(first)
       yield* say("paid", 1)
       yield* say("open", 2)
-      const second = yield* connect("c2", [], first)
+      const second = yield* openClient("c2", { earlier: first })
       assert.deepInclude(second.ready, { recovered: true, rooms: ["open"] })
       assert.deepStrictEqual(second.events, ["session:ready", "said 2"])
       const directory = yield* ConnectionDirectory
@@ -170,17 +115,17 @@ describe("presence, of who comes back", () => {
     Effect.gen(function* () {
       const { listening, words } = yield* presence
       yield* Effect.gen(function* () {
-        const first = yield* connect("c1")
+        const first = yield* openClient("c1")
         yield* enterRoom(first.connection, OPEN, "rule")
         assert.deepStrictEqual(words.splice(0), ["room:joined open"])
 
         yield* drop(first)
         yield* TestClock.adjust(GRACE_MS - 1)
-        const second = yield* connect("c2", [], first)
+        const second = yield* openClient("c2", { earlier: first })
         yield* TestClock.adjust(GRACE_MS)
         assert.deepStrictEqual(words, [])
 
-        const third = yield* connect("c3", [], second)
+        const third = yield* openClient("c3", { earlier: second })
         yield* closeConnection({ connection: second.connection, reason: "session_taken", session: "taken" })
         yield* TestClock.adjust(GRACE_MS)
         assert.deepStrictEqual(words, [])
@@ -188,7 +133,7 @@ describe("presence, of who comes back", () => {
         yield* drop(third)
         yield* TestClock.adjust(GRACE_MS)
         assert.deepStrictEqual(words.splice(0), ["room:left open"])
-        yield* connect("c4", [], third)
+        yield* openClient("c4", { earlier: third })
         assert.deepStrictEqual(words, ["room:joined open"])
       }).pipe(Effect.provideService(Engine, listening))
     }),
@@ -199,10 +144,10 @@ describe("presence, of who comes back", () => {
     Effect.gen(function* () {
       const { listening, words } = yield* presence
       yield* Effect.gen(function* () {
-        const first = yield* connect("c1")
+        const first = yield* openClient("c1")
         yield* enterRoom(first.connection, OPEN, "rule")
         yield* drop(first)
-        const second = yield* connect("c2", [], first)
+        const second = yield* openClient("c2", { earlier: first })
         yield* drop(second)
         yield* TestClock.adjust(GRACE_MS)
         assert.deepStrictEqual(words, ["room:joined open", "room:left open"])

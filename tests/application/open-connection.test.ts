@@ -1,0 +1,161 @@
+import { assert, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { describe } from "vitest"
+import { type LocalConnection, LocalConnections } from "#application/local-connections.ts"
+import { Backend } from "#application/ports/backend.ts"
+import { ConnectionDirectory } from "#application/ports/connection-directory.ts"
+import { Revocations } from "#application/ports/revocations.ts"
+import { SessionStore } from "#application/ports/session-store.ts"
+import type { Services } from "#application/services.ts"
+import { closeConnection } from "#application/use-cases/close-connection.ts"
+import type { Refusal } from "#domain/errors.ts"
+import { DEFAULT_LIMITS } from "#domain/limits.ts"
+import { memoryNode } from "./node-fixture.ts"
+import { type Opening, openClient } from "./opened-client.ts"
+
+/** Opens as the transport does: what fails once it is tracked is closed. */
+const open = Effect.fnUntraced(function* (id: string, opening: Opening = {}) {
+  let tracked: LocalConnection | undefined
+  const opened = (connection: LocalConnection): void => {
+    tracked = connection
+  }
+  return yield* openClient(id, { opened, ...opening }).pipe(
+    Effect.tapError(() =>
+      tracked === undefined
+        ? Effect.void
+        : closeConnection({ connection: tracked, reason: "refused", session: "kept" }),
+    ),
+  )
+})
+
+const revoke = Effect.gen(function* () {
+  const revocations = yield* Revocations
+  yield* revocations.add({ tokenId: "t1", expiresAt: undefined })
+})
+const claims = { tokenId: "t1" }
+
+const traces = Effect.gen(function* () {
+  const { byId, bySession } = yield* LocalConnections
+  const directory = yield* ConnectionDirectory
+  return [byId.size, bySession.size, yield* directory.countOf("ann")]
+})
+const NONE = [0, 0, 0]
+
+const test = (name: string, work: Effect.Effect<void, unknown, Services>): void =>
+  it.effect(name, () =>
+    Effect.provide(work, memoryNode({ settings: { limits: { ...DEFAULT_LIMITS, connectionsPerUser: 2 } } })),
+  )
+
+const tagOf = <A, R>(work: Effect.Effect<A, { readonly _tag: string }, R>) =>
+  Effect.map(Effect.flip(work), (e) => e._tag)
+
+describe("a client whose token is revoked", () => {
+  test(
+    "touches nothing of the session that it names",
+    Effect.gen(function* () {
+      const earlier = yield* open("c1", { claims })
+      yield* closeConnection({ connection: earlier.connection, reason: "drop", session: "kept" })
+      yield* revoke
+      assert.strictEqual(yield* tagOf(open("c2", { claims, earlier })), "revoked")
+      const sessions = yield* SessionStore
+      assert.strictEqual((yield* sessions.read(earlier.connection.session?.id ?? ""))?.session.owner, 1)
+      assert.deepStrictEqual(yield* traces, NONE)
+    }),
+  )
+
+  test(
+    "while it connects is not let in, be it fresh or recovered",
+    Effect.gen(function* () {
+      const earlier = yield* open("c1", { claims })
+      yield* closeConnection({ connection: earlier.connection, reason: "drop", session: "kept" })
+      const directory = yield* ConnectionDirectory
+      const revocations = yield* Revocations
+      for (const opening of [{ claims }, { claims, earlier }]) {
+        const tag = yield* tagOf(open("c2", opening)).pipe(
+          Effect.provideService(ConnectionDirectory, {
+            ...directory,
+            register: (entry) =>
+              Effect.andThen(
+                directory.register(entry),
+                Effect.orDie(Effect.provideService(revoke, Revocations, revocations)),
+              ),
+          }),
+        )
+        assert.strictEqual(tag, "revoked")
+        assert.deepStrictEqual(yield* traces, NONE)
+        const [found] = (yield* revocations.list({ limit: 10, cursor: undefined })).items
+        if (found !== undefined) yield* revocations.remove(found.id)
+      }
+    }),
+  )
+})
+
+describe("a user's limit", () => {
+  test(
+    "refuses one more before the backend is asked, and whoever came at the same time after it; a session that comes back passes",
+    Effect.gen(function* () {
+      const backend = yield* Backend
+      const directory = yield* ConnectionDirectory
+      const context = yield* Effect.context<Services>()
+      let asked = 0
+      const asking = (meanwhile: Effect.Effect<unknown, Refusal>) => ({
+        ...backend,
+        hears: () => true,
+        ask: () =>
+          Effect.suspend(() => {
+            asked++
+            return Effect.as(Effect.orDie(meanwhile), null)
+          }),
+      })
+      const first = yield* open("c1")
+      const another = Effect.orDie(Effect.provideContext(open("c2"), context))
+      const late = yield* tagOf(open("c3")).pipe(Effect.provideService(Backend, asking(another)))
+      assert.strictEqual(late, "too_many_connections")
+      assert.strictEqual(asked, 1)
+      assert.strictEqual(yield* directory.countOf("ann"), 2)
+      const third = yield* tagOf(open("c4")).pipe(Effect.provideService(Backend, asking(Effect.void)))
+      assert.strictEqual(third, "too_many_connections")
+      assert.strictEqual(asked, 1)
+      yield* open("c5", { earlier: first })
+      assert.strictEqual(yield* directory.countOf("ann"), 2)
+    }),
+  )
+})
+
+describe("a client that goes away while it connects", () => {
+  test(
+    "leaves nothing in the directory",
+    Effect.gen(function* () {
+      const context = yield* Effect.context<Services>()
+      const directory = yield* ConnectionDirectory
+      let tracked: LocalConnection | undefined
+      const opening = openClient("c1", {
+        opened: (connection) => {
+          tracked = connection
+        },
+      })
+      const gone = Effect.suspend(() =>
+        tracked === undefined
+          ? Effect.void
+          : Effect.provideContext(closeConnection({ connection: tracked, reason: "gone", session: "kept" }), context),
+      )
+      const tag = yield* tagOf(opening).pipe(
+        Effect.provideService(ConnectionDirectory, {
+          ...directory,
+          register: (entry) => Effect.andThen(gone, directory.register(entry)),
+        }),
+      )
+      assert.strictEqual(tag, "engine_unavailable")
+      assert.deepStrictEqual(yield* traces, NONE)
+    }),
+  )
+})
+
+describe("a token of a nameless user", () => {
+  test(
+    "is refused: such users have none",
+    Effect.gen(function* () {
+      assert.strictEqual(yield* tagOf(open("c1", { claims: { userId: "anonymous:x" } })), "unauthorized")
+    }),
+  )
+})
