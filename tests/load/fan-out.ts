@@ -83,6 +83,7 @@ export const measureFanOut = async (options: FanOutOptions): Promise<ReadonlyMap
       const found = {
         deliveriesPerSecond: work.deliveries / work.seconds,
         cpuPerDelivery: cpu / work.deliveries,
+        clientCpuPerDelivery: work.cpu / work.deliveries,
         serverShare: (100 * cpu) / (work.seconds * 1e6),
         clientShare: (100 * work.cpu) / (work.seconds * 1e6),
         wireBytes: work.wireBytes / work.deliveries,

@@ -48,6 +48,7 @@ export const measurePush = async (options: PushOptions): Promise<ReadonlyMap<str
         const found = {
           pushesPerSecond: work.messages / work.seconds,
           cpuPerPush: cpu / work.messages,
+          clientCpuPerPush: work.cpu / work.messages,
           serverShare: (100 * cpu) / (work.seconds * 1e6),
           clientShare: (100 * work.cpu) / (work.seconds * 1e6),
         }
