@@ -25,7 +25,7 @@ export interface Asked {
 }
 
 /** Of all answers together, as JSON: what comes after it counts as missing. */
-const MAX_ANSWER_BYTES = 8_388_608
+export const MAX_ANSWER_BYTES = 8_388_608
 
 /** How often a closed gate is looked at. */
 const GATE_LOOK_MS = 50

@@ -12,7 +12,7 @@ export const engineEvents = (
   nowMs: () => number,
 ): EngineEvents => {
   const rooms = Context.get(services, LocalRooms)
-  const { byId, bySession } = Context.get(services, LocalConnections)
+  const { byId, taken } = Context.get(services, LocalConnections)
   return {
     deliver: deliverMessage(Context.get(services, Engine), rooms, Context.get(services, Metrics), nowMs),
     hole: (name) => {
@@ -22,9 +22,7 @@ export const engineEvents = (
       for (const { link } of [...byId.values()]) link.close(CLOSINGS.newEpoch)
     },
     taken: (sessionId, owner) => {
-      const connection = bySession.get(sessionId)
-      if (connection?.session !== undefined && connection.session.owner < owner)
-        connection.link.close(CLOSINGS.sessionTaken)
+      taken(sessionId, owner)?.link.close(CLOSINGS.sessionTaken)
     },
   }
 }

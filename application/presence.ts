@@ -1,14 +1,12 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import type { Connection } from "#domain/connection.ts"
+import { type Member, member } from "#domain/presence.ts"
 import { isGatewayRoom, type RoomName } from "#domain/room.ts"
 import { Backend } from "./ports/backend.ts"
+import type { ConnectionEntry } from "./ports/connection-directory.ts"
 import { Engine } from "./ports/engine.ts"
 import { Ids } from "./ports/ids.ts"
 import { Settings } from "./ports/settings.ts"
-
-/** Whom a presence event is about: what stays of a connection that is gone. */
-export type Present = Pick<Connection, "id" | "user">
 
 /**
  * Tells a room's other members, and the backend, that somebody came or left, where the room's rule asks for presence.
@@ -16,7 +14,7 @@ export type Present = Pick<Connection, "id" | "user">
  */
 export const announcePresence = Effect.fnUntraced(function* (
   change: "joined" | "left",
-  { id, user }: Present,
+  { connectionId, info, userId }: Member,
   room: RoomName,
 ): Effect.fn.Return<void, never, Backend | Engine | Ids | Settings> {
   const { rules } = yield* Settings
@@ -24,18 +22,17 @@ export const announcePresence = Effect.fnUntraced(function* (
   const engine = yield* Engine
   const backend = yield* Backend
   const ids = yield* Ids
-  const { info, userId } = user.claims
   const ts = yield* Clock.currentTimeMillis
   yield* engine
     .publish({
       message: {
         id: ids.message(),
         event: `room:${change}`,
-        data: JSON.stringify({ room, userId, connectionId: id, info }),
+        data: JSON.stringify({ room, userId, connectionId, info }),
         ts,
         sender: undefined,
         rooms: [room],
-        except: { rooms: [], users: [], connections: [id] },
+        except: { rooms: [], users: [], connections: [connectionId] },
         volatile: true,
         expiresAt: undefined,
       },
@@ -44,13 +41,15 @@ export const announcePresence = Effect.fnUntraced(function* (
     })
     .pipe(
       Effect.catch((refusal) =>
-        Effect.logWarning("presence event not sent", { change, connectionId: id, code: refusal._tag }),
+        Effect.logWarning("presence event not sent", { change, connectionId, code: refusal._tag }),
       ),
     )
-  backend.notify(`presence.${change}`, {
-    connectionId: id,
-    userId,
-    room,
-    ...(info !== undefined && { info }),
-  })
+  backend.notify(`presence.${change}`, { ...member(userId, connectionId, info), room })
+})
+
+/** It left every room that it was in. */
+export const announceLeft = Effect.fnUntraced(function* (
+  entry: ConnectionEntry,
+): Effect.fn.Return<void, never, Backend | Engine | Ids | Settings> {
+  for (const room of entry.rooms) yield* announcePresence("left", entry, room)
 })

@@ -37,13 +37,13 @@ const hold = Effect.fnUntraced(function* (
     return yield* Effect.fail(gone())
   }
   room.members.add(connection)
-  connection.held.push(room)
+  connection.held.set(name, room)
 })
 
 const letGo = (connection: LocalConnection, rooms: LocalRooms["Service"], name: RoomName): void => {
-  const i = connection.held.findIndex((room) => room.name === name)
-  const [room] = i < 0 ? [] : connection.held.splice(i, 1)
+  const room = connection.held.get(name)
   if (room === undefined) return
+  connection.held.delete(name)
   room.members.delete(connection)
   rooms.release(room)
 }
@@ -60,6 +60,13 @@ export const enterBehindGate = (connection: LocalConnection, name: RoomName, by:
     Effect.onError(() => openGateOrClose(connection)),
   )
 
+/** The same for a room that it is in and stays in; where it has been left meanwhile it is `not_a_member`. */
+export const stayBehindGate = (connection: LocalConnection, name: RoomName) =>
+  closeGate(connection).pipe(
+    Effect.andThen(connection.inTurn(stay(connection, name))),
+    Effect.onError(() => openGateOrClose(connection)),
+  )
+
 /**
  * The same where nobody waits for an answer before what is live: the API, a handler, the connect hook. The gate is opened
  * behind the caller's back, whom a client that reads slowly must not keep waiting.
@@ -69,20 +76,38 @@ export const enterRoom = (connection: LocalConnection, name: RoomName, by: Enter
     Effect.forkDetach(openGateOrClose(connection), { startImmediately: true }),
   )
 
+interface Entered {
+  readonly offset: Offset
+  readonly entered: boolean
+}
+
+/** Behind its gate a connection was sent what its floor says. */
+const stayed = (connection: LocalConnection, name: RoomName, engine: Engine["Service"]): Entered | undefined =>
+  connection.rooms.has(name) ? { offset: connection.floor[engine.partitionOf(name)] ?? 0, entered: false } : undefined
+
+const stay = Effect.fnUntraced(function* (
+  connection: LocalConnection,
+  name: RoomName,
+): Effect.fn.Return<Entered, Refused<"not_a_member">, Engine> {
+  const present = stayed(connection, name, yield* Engine)
+  if (present === undefined) return yield* Effect.fail(new Refusal("not_a_member", "the room was left meanwhile"))
+  return present
+})
+
 const enter = Effect.fnUntraced(function* (
   connection: LocalConnection,
   name: RoomName,
   by: EnteredBy,
 ): Effect.fn.Return<
-  { readonly offset: Offset; readonly entered: boolean },
+  Entered,
   Refused<"engine_unavailable" | "session_taken" | "too_many_rooms">,
   Backend | ConnectionDirectory | Engine | Ids | LocalRooms | SessionStore | Settings
 > {
   const engine = yield* Engine
   const { limits } = yield* Settings
-  const partition = engine.partitionOf(name)
-  if (connection.rooms.has(name)) return { offset: connection.floor[partition] ?? 0, entered: false }
-  const joined = connection.applicationRooms.length
+  const present = stayed(connection, name, engine)
+  if (present !== undefined) return present
+  const joined = connection.applicationRoomCount
   if (limits.roomsPerConnection > 0 && joined >= limits.roomsPerConnection)
     return yield* Effect.fail(
       new Refusal(
@@ -92,7 +117,7 @@ const enter = Effect.fnUntraced(function* (
     )
   yield* holdRoom(connection, name)
   const offset = yield* Effect.gen(function* () {
-    const at = yield* engine.clock(partition)
+    const at = yield* engine.clock(engine.partitionOf(name))
     if (connection.session !== undefined) {
       const sessions = yield* SessionStore
       const { id, owner } = connection.session
@@ -104,7 +129,7 @@ const enter = Effect.fnUntraced(function* (
     connection.rooms.set(name, { at, by })
     return at
   }).pipe(Effect.onError(() => undo(connection, name)))
-  yield* announcePresence("joined", connection, name)
+  yield* announcePresence("joined", connection.member, name)
   return { offset, entered: true }
 })
 
@@ -150,6 +175,6 @@ const exit = Effect.fnUntraced(function* (
   yield* directory.leave(connection.id, name)
   letGo(connection, yield* LocalRooms, name)
   connection.rooms.delete(name)
-  yield* announcePresence("left", connection, name)
+  yield* announcePresence("left", connection.member, name)
   return true
 })

@@ -1,4 +1,3 @@
-import type { Departures } from "./departures.ts"
 import type { LocalConnections } from "./local-connections.ts"
 import type { LocalRooms } from "./local-rooms.ts"
 import type { Backend } from "./ports/backend.ts"
@@ -21,7 +20,6 @@ import type { TokenVerifier } from "./ports/token-verifier.ts"
 export type Services =
   | Backend
   | ConnectionDirectory
-  | Departures
   | Engine
   | EventHandlers
   | Idempotency

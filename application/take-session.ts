@@ -20,8 +20,6 @@ interface Claim {
 export interface TakenSession {
   readonly session: Session
   readonly floor: readonly Offset[]
-  /** Its connection was known to be gone. */
-  readonly dropped: boolean
 }
 
 const SURVEYED_ROOMS = 64
@@ -71,5 +69,5 @@ export const takeSession = Effect.fnUntraced(function* (
   const session = yield* sessions.take(stored.session, { node, connectionId })
   if (session === undefined)
     return yield* Effect.fail(new Refusal("engine_unavailable", "the session was taken meanwhile"))
-  return { session, floor: position.offsets, dropped: stored.droppedAt !== undefined }
+  return { session, floor: position.offsets }
 })

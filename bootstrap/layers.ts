@@ -15,7 +15,6 @@ import { randomIds } from "#adapters/memory/random-ids.ts"
 import { prometheusMetrics } from "#adapters/prometheus/prometheus-metrics.ts"
 import { standardWebhookVerifier } from "#adapters/webhook/standard-webhook-verifier.ts"
 import { webhookBackend } from "#adapters/webhook/webhook-backend.ts"
-import { Departures } from "#application/departures.ts"
 import { LocalConnections } from "#application/local-connections.ts"
 import { LocalRooms } from "#application/local-rooms.ts"
 import { HandlerActions } from "#application/ports/handler-actions.ts"
@@ -45,7 +44,6 @@ export const layers = (config: Config, version: string, actions: HandlerActions[
     memoryRateLimiter,
     memoryRevocations,
     randomIds,
-    Departures.layer,
     LocalConnections.layer,
     LocalRooms.layer,
     joseTokenVerifier({

@@ -20,6 +20,7 @@ import { NodeCommands } from "#application/ports/node-commands.ts"
 import type { Services } from "#application/services.ts"
 import { obeyCommand } from "#application/use-cases/obey-command.ts"
 import { tendConnections } from "#application/use-cases/tend-connections.ts"
+import { tendDepartures } from "#application/use-cases/tend-departures.ts"
 import type { Config } from "./config.ts"
 import { drainConnections } from "./drain.ts"
 import { handlerActions, type RunPromise } from "./handler-actions.ts"
@@ -115,13 +116,14 @@ export const serve = async (config: Config, { version }: { readonly version: str
 }
 
 /** Once a second; an engine that is away is met again a second later. */
-const tending = tendConnections().pipe(
-  Effect.catchCauseIf(
-    (cause) => !Cause.hasInterruptsOnly(cause),
-    (cause) => Effect.logWarning("connections could not be tended", cause),
-  ),
-  Effect.repeat(Schedule.spaced("1 second")),
-)
+const everySecond = <E, R>(work: Effect.Effect<void, E, R>): Effect.Effect<unknown, E, R> =>
+  work.pipe(
+    Effect.catchCauseIf(
+      (cause) => !Cause.hasInterruptsOnly(cause),
+      (cause) => Effect.logWarning("connections could not be tended", cause),
+    ),
+    Effect.repeat(Schedule.spaced("1 second")),
+  )
 
 const openEdges = async (
   config: Config,
@@ -134,7 +136,6 @@ const openEdges = async (
   const nowMs = (): number => Date.now()
   engine.start(engineEvents(services, nowMs))
   Context.get(services, NodeCommands).serve((command) => Effect.provideContext(obeyCommand(command), services))
-  metrics.observe("connections", () => local.byId.size)
   metrics.observe("outgoing_buffer_bytes", () => {
     let bytes = 0
     for (const { link } of local.byId.values()) bytes += link.bufferedBytes
@@ -190,7 +191,8 @@ const openEdges = async (
     if (isSocket(request)) clients.handleUpgrade(request, socket, head)
     else socket.destroy()
   })
-  runtime.runFork(tending)
+  runtime.runFork(everySecond(tendConnections()))
+  runtime.runFork(everySecond(tendDepartures()))
   const port = await listen(server, config.port, config.host)
   const leaveRejections = logStrayRejections(runtime)
   const host = config.host.includes(":") ? `[${config.host}]` : config.host

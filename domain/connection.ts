@@ -1,7 +1,8 @@
 import type { Gate, Publication } from "./gate.ts"
 import type { Except, Message } from "./message.ts"
 import type { Offset } from "./offset.ts"
-import { isGatewayRoom, type RoomName } from "./room.ts"
+import { type Member, member } from "./presence.ts"
+import { connectionRoom, EVERYBODY, isGatewayRoom, type RoomName, userRoom } from "./room.ts"
 import type { Entry } from "./session.ts"
 import type { User } from "./user.ts"
 
@@ -60,9 +61,21 @@ export class Connection {
     return this.user.claims.userId
   }
 
+  /** As others see it: its rooms, handlers, the backend. */
+  get member(): Member {
+    return member(this.userId, this.id, this.user.claims.info)
+  }
+
   /** The application's rooms that it is in, in the order joined. */
   get applicationRooms(): RoomName[] {
     return [...this.rooms.keys()].filter((room) => !isGatewayRoom(room))
+  }
+
+  /** How many those are. */
+  get applicationRoomCount(): number {
+    let count = this.rooms.size
+    for (const own of [connectionRoom(this.id), userRoom(this.userId), EVERYBODY]) if (this.rooms.has(own)) count--
+    return count
   }
 
   /** Everything up to here, in each partition, was sent: what an open connection's position says. */

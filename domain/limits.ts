@@ -25,6 +25,10 @@ export const DEFAULT_LIMITS: Limits = {
   targetsPerMessage: 100,
 }
 
+/** For how long an idempotency key, or a client's own `id`, is remembered; and how many ids of one user are. */
+export const IDEMPOTENCY_MS = 600_000
+export const MAX_KEYS_PER_USER = 30_000
+
 /** A client that takes nothing for this long is closed, whatever the number of bytes that wait for it. */
 export const BUFFER_AGE_MS = 30_000
 

@@ -1,4 +1,4 @@
-/** A member of a room, as presence shows it. */
+/** Who a connection is, as presence shows it. */
 export interface Member {
   readonly userId: string
   readonly connectionId: string

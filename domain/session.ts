@@ -5,6 +5,9 @@ import type { RoomName } from "./room.ts"
 /** How many of its past connection ids a session keeps, for `except` and `echo: false`. */
 export const MAX_PAST_IDS = 32
 
+/** Of a session that is new; a takeover raises it. */
+export const FIRST_OWNER = 1
+
 /** One room of a session: messages up to `at` are not owed. */
 export interface Entry {
   readonly at: Offset

@@ -1,6 +1,7 @@
 import type { ConnectionEntry } from "#application/ports/connection-directory.ts"
+import type { RoomName } from "#domain/room.ts"
 
-const NO_ROOMS: readonly string[] = []
+const NO_ROOMS: readonly RoomName[] = []
 
 /** One connection as the directory keeps it. */
 export class HeldConnection {
@@ -14,8 +15,9 @@ export class HeldConnection {
   /** Grows with each registration. */
   readonly number: number
   /** Never changed in place: an answer shares it, and a copy is as small as an array gets. */
-  rooms: readonly string[] = NO_ROOMS
-  departed = false
+  rooms: readonly RoomName[] = NO_ROOMS
+  /** When its presence grace is over, ms since 1970; undefined: it is online. */
+  departsAt: number | undefined
 
   constructor(entry: ConnectionEntry, number: number) {
     this.connectionId = entry.connectionId

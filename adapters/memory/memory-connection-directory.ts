@@ -1,3 +1,4 @@
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import {
@@ -8,6 +9,7 @@ import {
   type PageRequest,
   type RoomEntry,
 } from "#application/ports/connection-directory.ts"
+import { Metrics } from "#application/ports/metrics.ts"
 import { type Member, member } from "#domain/presence.ts"
 import { connectionRoom, EVERYBODY, isGatewayRoom, type RoomName, userRoom } from "#domain/room.ts"
 import { ConnectionIndex } from "./connection-index.ts"
@@ -17,6 +19,8 @@ import { decodeCursor, decodeNumber, encodeCursor } from "./page-cursor.ts"
 const USER: string = userRoom("")
 const CONNECTION: string = connectionRoom("")
 
+export const MAX_DEPARTING = 100_000
+
 /** The directory of a single node: plain maps. The gateway's own rooms are not kept, the connections themselves answer. */
 class Directory {
   /** In the order of registration. */
@@ -24,32 +28,66 @@ class Directory {
   /** Those online only. */
   private readonly byUser = new ConnectionIndex()
   private readonly byRoom = new ConnectionIndex()
+  /** In the order in which they dropped. */
+  private readonly departing = new Set<HeldConnection>()
   private registered = 0
+  private readonly limitHit: (limit: string) => void
 
-  register(entry: ConnectionEntry): void {
-    this.remove(entry.connectionId)
+  constructor(limitHit: (limit: string) => void) {
+    this.limitHit = limitHit
+  }
+
+  get departingCount(): number {
+    return this.departing.size
+  }
+
+  register(entry: ConnectionEntry, replaced: readonly string[] = []): boolean {
+    let stood = false
+    for (const id of [entry.connectionId, ...replaced]) stood = this.remove(id) !== undefined || stood
     const held = new HeldConnection(entry, ++this.registered)
     this.byId.set(held.connectionId, held)
     this.byUser.add(held.userId, held)
     for (const room of entry.rooms) this.enter(held, room)
+    return stood
   }
 
-  depart(connectionId: string): void {
-    const held = this.byId.get(connectionId)
-    if (held === undefined || held.departed) return
-    held.departed = true
-    this.byUser.delete(held.userId, held)
-  }
-
-  remove(connectionId: string): void {
-    const held = this.byId.get(connectionId)
+  depart(connectionId: string, departsAt: number): void {
+    const held = this.online(connectionId)
     if (held === undefined) return
-    this.depart(connectionId)
-    this.byId.delete(connectionId)
-    for (const room of held.rooms) this.byRoom.delete(room, held)
+    if (held.rooms.length === 0) {
+      this.remove(connectionId)
+      return
+    }
+    held.departsAt = departsAt
+    this.byUser.delete(held.userId, held)
+    this.departing.add(held)
   }
 
-  join(connectionId: string, room: string): void {
+  remove(connectionId: string): ConnectionEntry | undefined {
+    const held = this.byId.get(connectionId)
+    if (held === undefined) return undefined
+    this.byId.delete(connectionId)
+    this.byUser.delete(held.userId, held)
+    this.departing.delete(held)
+    for (const room of held.rooms) this.byRoom.delete(room, held)
+    return held.entry()
+  }
+
+  /** Past MAX_DEPARTING the grace of the oldest ends early. */
+  takeDeparted(nowMs: number, limit: number): readonly ConnectionEntry[] {
+    const taken: ConnectionEntry[] = []
+    for (const held of this.departing) {
+      if (taken.length === limit) break
+      const over = (held.departsAt ?? 0) <= nowMs
+      if (!over && this.departing.size <= MAX_DEPARTING) break
+      if (!over) this.limitHit("connections_departing")
+      const entry = this.remove(held.connectionId)
+      if (entry !== undefined) taken.push(entry)
+    }
+    return taken
+  }
+
+  join(connectionId: string, room: RoomName): void {
     const held = this.online(connectionId)
     if (held !== undefined) this.enter(held, room)
   }
@@ -63,7 +101,7 @@ class Directory {
 
   online(connectionId: string): HeldConnection | undefined {
     const held = this.byId.get(connectionId)
-    return held?.departed === false ? held : undefined
+    return held !== undefined && held.departsAt === undefined ? held : undefined
   }
 
   count(userId: string): number {
@@ -79,7 +117,7 @@ class Directory {
     const items: ConnectionEntry[] = []
     let last = 0
     for (const held of userId === undefined ? this.byId.values() : this.byUser.of(userId)) {
-      if (held.number <= after || held.departed) continue
+      if (held.number <= after || held.departsAt !== undefined) continue
       if (room !== undefined && !this.byRoom.has(room, held)) continue
       if (items.length === page.limit) return { items, nextCursor: encodeCursor("connections", last) }
       items.push(held.entry())
@@ -123,7 +161,7 @@ class Directory {
     const found = new Set<HeldConnection>()
     for (const room of rooms) {
       for (const held of this.inRoom(room)) {
-        if (!held.departed) found.add(held)
+        if (held.departsAt === undefined) found.add(held)
         if (found.size > limit) return Array.from(found, located)
       }
     }
@@ -135,7 +173,7 @@ class Directory {
     if (held !== undefined) held.transport = transport
   }
 
-  private enter(held: HeldConnection, room: string): void {
+  private enter(held: HeldConnection, room: RoomName): void {
     if (isGatewayRoom(room) || this.byRoom.has(room, held)) return
     held.rooms = [...held.rooms, room]
     this.byRoom.add(room, held)
@@ -152,22 +190,31 @@ class Directory {
 
 const located = ({ connectionId, node }: HeldConnection): Located => ({ connectionId, node })
 
-export const memoryConnectionDirectory: Layer.Layer<ConnectionDirectory> = Layer.sync(ConnectionDirectory, () => {
-  const directory = new Directory()
-  return {
-    register: (entry) => Effect.sync(() => directory.register(entry)),
-    depart: (connectionId) => Effect.sync(() => directory.depart(connectionId)),
-    remove: (connectionId) => Effect.sync(() => directory.remove(connectionId)),
-    join: (connectionId, room) => Effect.sync(() => directory.join(connectionId, room)),
-    leave: (connectionId, room) => Effect.sync(() => directory.leave(connectionId, room)),
-    changeTransport: (connectionId, transport) => Effect.sync(() => directory.changeTransport(connectionId, transport)),
-    connection: (connectionId) => Effect.sync(() => directory.online(connectionId)?.entry()),
-    connections: ({ userId, room }, page) => Effect.sync(() => directory.connections(userId, room, page)),
-    connectionsOf: (userId) => Effect.sync(() => directory.ofUser(userId)),
-    countOf: (userId) => Effect.sync(() => directory.count(userId)),
-    rooms: ({ prefix = "" }, page) => Effect.sync(() => directory.rooms(prefix, page)),
-    memberCount: (room) => Effect.sync(() => directory.memberCount(room)),
-    members: (room, page) => Effect.sync(() => directory.members(room, page)),
-    locate: (rooms, limit) => Effect.sync(() => directory.locate(rooms, limit)),
-  }
-})
+export const memoryConnectionDirectory: Layer.Layer<ConnectionDirectory, never, Metrics> = Layer.effect(
+  ConnectionDirectory,
+  Effect.gen(function* () {
+    const metrics = yield* Metrics
+    const clock = yield* Clock.Clock
+    const directory = new Directory(metrics.limitHit)
+    metrics.observe("connections_departing", () => directory.departingCount)
+    return {
+      register: (entry, replaced) => Effect.sync(() => directory.register(entry, replaced)),
+      depart: (connectionId, graceMs) =>
+        Effect.sync(() => directory.depart(connectionId, clock.currentTimeMillisUnsafe() + graceMs)),
+      remove: (connectionId) => Effect.sync(() => directory.remove(connectionId)),
+      takeDeparted: (limit) => Effect.sync(() => directory.takeDeparted(clock.currentTimeMillisUnsafe(), limit)),
+      join: (connectionId, room) => Effect.sync(() => directory.join(connectionId, room)),
+      leave: (connectionId, room) => Effect.sync(() => directory.leave(connectionId, room)),
+      changeTransport: (connectionId, transport) =>
+        Effect.sync(() => directory.changeTransport(connectionId, transport)),
+      connection: (connectionId) => Effect.sync(() => directory.online(connectionId)?.entry()),
+      connections: ({ userId, room }, page) => Effect.sync(() => directory.connections(userId, room, page)),
+      connectionsOf: (userId) => Effect.sync(() => directory.ofUser(userId)),
+      countOf: (userId) => Effect.sync(() => directory.count(userId)),
+      rooms: ({ prefix = "" }, page) => Effect.sync(() => directory.rooms(prefix, page)),
+      memberCount: (room) => Effect.sync(() => directory.memberCount(room)),
+      members: (room, page) => Effect.sync(() => directory.members(room, page)),
+      locate: (rooms, limit) => Effect.sync(() => directory.locate(rooms, limit)),
+    }
+  }),
+)

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { Engine, type EngineEvents, type Publish, type Published } from "#application/ports/engine.ts"
@@ -6,50 +5,29 @@ import { Metrics } from "#application/ports/metrics.ts"
 import { Refusal, type Refused } from "#domain/errors.ts"
 import type { Publication } from "#domain/gate.ts"
 import type { RoomName } from "#domain/room.ts"
+import { IdempotencyRecords } from "./idempotency-records.ts"
 import { MemoryStore, type StoreState } from "./memory-store.ts"
-
-const IDEMPOTENCY_MS = 600_000
-const MAX_DIGEST = 64
-
-/** What is kept of a digest for ten minutes: never a whole message. */
-const shortened = (digest: string): string =>
-  digest.length <= MAX_DIGEST ? digest : createHash("sha256").update(digest).digest("base64url")
-
-interface Record {
-  readonly digest: string
-  readonly published: Published
-  readonly expiresAt: number
-}
 
 /** One node, one partition: a publish is stored and delivered in one turn of the event loop. */
 class LocalEngine {
   readonly subscribed = new Set<RoomName>()
-  readonly records = new Map<string, Record>()
   private readonly waiting: Publication[] = []
   private delivering = false
   private readonly store: StoreState
-  private readonly maxKeys: number
-  private readonly limitHit: (limit: string) => void
+  private readonly records: IdempotencyRecords
 
-  constructor(store: StoreState, maxKeys: number, limitHit: (limit: string) => void) {
+  constructor(store: StoreState, records: IdempotencyRecords) {
     this.store = store
-    this.maxKeys = maxKeys
-    this.limitHit = limitHit
+    this.records = records
   }
 
-  publish({ message, histories, idempotency }: Publish): Published | Refused<"idempotency_key_reused" | "overloaded"> {
-    const digest = idempotency === undefined ? "" : shortened(idempotency.digest)
-    if (idempotency !== undefined) {
-      const found = this.recordOf(idempotency.key)
-      if (found !== undefined)
-        return found.digest === digest
-          ? { ...found.published, repeated: true }
-          : new Refusal("idempotency_key_reused", "the idempotency key was used with another body within 10 minutes")
-      if (this.records.size >= this.maxKeys) {
-        this.limitHit("idempotency_records")
-        return new Refusal("overloaded", "too many idempotency keys are remembered", { retryAfterMs: 5_000 })
-      }
-    }
+  publish({
+    message,
+    histories,
+    idempotency,
+  }: Publish): Published | Refused<"idempotency_key_reused" | "overloaded" | "rate_limited"> {
+    const known = idempotency && this.records.look(idempotency)
+    if (known !== undefined) return known
     const offset = this.store.tick()
     message.rooms.forEach((room, i) => {
       const history = histories[i]
@@ -58,12 +36,7 @@ class LocalEngine {
       if (this.subscribed.has(room)) this.waiting.push({ room, partition: 0, offset, message })
     })
     const published: Published = { id: message.id, epoch: this.store.epoch, offset, repeated: false }
-    if (idempotency !== undefined)
-      this.records.set(idempotency.key, {
-        digest,
-        published,
-        expiresAt: this.store.nowMs() + IDEMPOTENCY_MS,
-      })
+    if (idempotency !== undefined) this.records.add(idempotency, published)
     this.deliver()
     return published
   }
@@ -90,15 +63,6 @@ class LocalEngine {
       this.delivering = false
     }
   }
-
-  private recordOf(key: string): Record | undefined {
-    const now = this.store.nowMs()
-    for (const [oldest, record] of this.records) {
-      if (record.expiresAt > now) break
-      this.records.delete(oldest)
-    }
-    return this.records.get(key)
-  }
 }
 
 export const memoryEngine: Layer.Layer<Engine, never, MemoryStore | Metrics> = Layer.effect(
@@ -106,8 +70,9 @@ export const memoryEngine: Layer.Layer<Engine, never, MemoryStore | Metrics> = L
   Effect.gen(function* () {
     const { state, bounds } = yield* MemoryStore
     const metrics = yield* Metrics
-    const local = new LocalEngine(state, bounds.maxIdempotencyKeys, metrics.limitHit)
-    metrics.observe("idempotency_records", () => local.records.size)
+    const records = new IdempotencyRecords(bounds.maxIdempotencyKeys, state.nowMs, metrics.limitHit)
+    const local = new LocalEngine(state, records)
+    metrics.observe("idempotency_records", () => records.size)
     return {
       partitions: 1,
       partitionOf: () => 0,

@@ -3,6 +3,8 @@ import type { Gauge } from "#application/ports/metrics.ts"
 
 const HELP = {
   connections: "Connections on this node.",
+  connections_departing: "Connections that dropped and are members of their rooms for the presence grace.",
+  connections_unwritten: "Connections that ended and could not be written off yet, for the engine was away.",
   rooms: "Rooms with a member on this node.",
   log_messages: "Messages that the memory engine keeps.",
   log_bytes: "About what the memory engine's messages weigh.",

@@ -152,8 +152,8 @@ export class ClientSession {
     const { connection } = this.link
     if (connection === undefined || connection.closed) return
     const code = this.link.closing?.code ?? reason
-    const session = code === CLOSINGS.sessionTaken.code ? "taken" : ENDED.has(code) ? "ended" : "kept"
-    this.options.run(closeConnection({ connection, reason: code, session }), {
+    const outcome = code === CLOSINGS.sessionTaken.code ? "taken" : ENDED.has(code) ? "ended" : "kept"
+    this.options.run(closeConnection({ connection, reason: code, outcome }), {
       onExit: (exit) => Exit.isFailure(exit) && this.log(exit.cause),
     })
   }

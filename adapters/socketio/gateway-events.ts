@@ -10,6 +10,7 @@ import { readRoomAsMember } from "#application/use-cases/read-room-as-member.ts"
 import { refreshToken } from "#application/use-cases/refresh-token.ts"
 import type { Declined, Refusal, Refused } from "#domain/errors.ts"
 import { invalidRequest, jsonPointer } from "#domain/invalid-request.ts"
+import { parseOffset } from "#domain/offset.ts"
 import { MAX_PAGE } from "#domain/presence.ts"
 import { type RoomName, roomFault } from "#domain/room.ts"
 
@@ -30,7 +31,7 @@ const MAX_FAULTS = 20
 const room = z.custom<RoomName>((text) => roomFault(text) === undefined, {
   error: (issue) => (issue.input === undefined ? "is missing: a room's name" : roomFault(issue.input)),
 })
-const since = z.string().max(64)
+const since = z.string().refine((text) => parseOffset(text) !== undefined, "is not an offset")
 const ownId = z.string().min(1).max(200)
 
 const invalid = (error: z.ZodError): Refused<"invalid_request"> => {

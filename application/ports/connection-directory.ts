@@ -11,7 +11,7 @@ export interface ConnectionEntry {
   readonly node: string
   readonly transport: string
   readonly address: string
-  readonly rooms: readonly string[]
+  readonly rooms: readonly RoomName[]
   /** ms since 1970 */
   readonly connectedAt: number
   readonly info?: unknown
@@ -42,18 +42,25 @@ export interface Located {
 type Unavailable = Refused<"engine_unavailable">
 
 /**
- * Who is connected where, and in which rooms: the answer to every look-up, cluster-wide. A connection that dropped may
- * stay a member for the presence grace (`departing`); it counts as online no more. Pages are stable while nothing
- * changes, rooms by name, members in the order of joining; an unknown cursor is the beginning. What comes late, for a
- * connection that was removed, does nothing. Contract: tests/contracts/connection-directory-contract.ts.
+ * Who is connected where, and in which rooms: the answer to every look-up, cluster-wide. A connection that dropped stays
+ * a member of its rooms for the presence grace; it counts as online no more. Pages are stable while nothing changes,
+ * rooms by name, members in the order of joining; an unknown cursor is the beginning. What comes late, for a connection
+ * that was removed, does nothing. Contract: tests/contracts/connection-directory-contract.ts.
  */
 export class ConnectionDirectory extends Context.Service<
   ConnectionDirectory,
   {
-    readonly register: (entry: ConnectionEntry) => Effect.Effect<void, Unavailable>
-    /** It dropped: not online any more, yet still a member where presence shows it, until `remove`. */
-    readonly depart: (connectionId: string) => Effect.Effect<void, Unavailable>
-    readonly remove: (connectionId: string) => Effect.Effect<void, Unavailable>
+    /**
+     * In one step with forgetting the connections that it takes the place of. True: one of those was there still, so
+     * that nobody was or will be told that it left.
+     */
+    readonly register: (entry: ConnectionEntry, replaced?: readonly string[]) => Effect.Effect<boolean, Unavailable>
+    /** It dropped: a member for so long still, then `takeDeparted` gives it. One that is in no room is forgotten at once. */
+    readonly depart: (connectionId: string, graceMs: number) => Effect.Effect<void, Unavailable>
+    /** What it was, departed or not; undefined: there was none. */
+    readonly remove: (connectionId: string) => Effect.Effect<ConnectionEntry | undefined, Unavailable>
+    /** Whose grace is over, the longest first: each is forgotten by this and given to one caller, who says that it left. */
+    readonly takeDeparted: (limit: number) => Effect.Effect<readonly ConnectionEntry[], Unavailable>
     readonly join: (connectionId: string, room: RoomName) => Effect.Effect<void, Unavailable>
     readonly leave: (connectionId: string, room: RoomName) => Effect.Effect<void, Unavailable>
     readonly changeTransport: (connectionId: string, transport: string) => Effect.Effect<void, Unavailable>

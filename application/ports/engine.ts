@@ -11,8 +11,16 @@ export interface Publish {
   readonly message: Message
   /** What each of `message.rooms` keeps, in the same order; undefined: not logged. */
   readonly histories: readonly (History | undefined)[]
-  /** Kept 10 minutes; `digest` tells the same body from another. It may be as long as one: an engine keeps a hash. */
-  readonly idempotency: { readonly key: string; readonly digest: string } | undefined
+  readonly idempotency: IdempotencyKey | undefined
+}
+
+/** Remembered for 10 minutes. */
+export interface IdempotencyKey {
+  readonly key: string
+  /** Tells the same body from another. It may be as long as one: an engine keeps a hash. */
+  readonly digest: string
+  /** The user whose key it is, of whose an engine remembers MAX_KEYS_PER_USER; undefined: a backend's. */
+  readonly userId?: string
 }
 
 export interface Published {
@@ -23,7 +31,10 @@ export interface Published {
   readonly repeated: boolean
 }
 
-/** What an engine tells the node. Plain functions, called in order, never from within one another. */
+/**
+ * What an engine tells the node. Plain functions that do not throw, called in order and never from within one another:
+ * what is published from within one of them is delivered after it.
+ */
 export interface EngineEvents {
   /** A message came to a room that this node is subscribed to: once for each such room, in offset order, without gaps. */
   readonly deliver: (publication: Publication) => void
@@ -46,7 +57,8 @@ export interface EngineEvents {
  *   digest is refused.
  * - Offsets grow with each publish, reader or clock; whatever comes after `clock` answered is above its answer.
  * - After `subscribe` succeeded, every later publication to the room reaches `deliver`, own ones too.
- * - Everything up to `workedOff[p]` was handed to `deliver`, in each partition p.
+ * - Everything up to `workedOff[p]` was handed to `deliver`, in each partition p; from within `deliver` that includes the
+ *   publication in hand. It never goes back within an epoch. The array stays the same one, its items change.
  */
 export class Engine extends Context.Service<
   Engine,
@@ -66,7 +78,10 @@ export class Engine extends Context.Service<
     readonly start: (events: EngineEvents) => void
     readonly publish: (
       publish: Publish,
-    ) => Effect.Effect<Published, Refused<"engine_unavailable" | "idempotency_key_reused" | "overloaded">>
+    ) => Effect.Effect<
+      Published,
+      Refused<"engine_unavailable" | "idempotency_key_reused" | "overloaded" | "rate_limited">
+    >
     readonly subscribe: (room: RoomName) => Effect.Effect<void, Refused<"engine_unavailable">>
     readonly unsubscribe: (room: RoomName) => void
     readonly clock: (partition: number) => Effect.Effect<Offset, Refused<"engine_unavailable">>

@@ -1,13 +1,10 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type { Declined, Refused } from "#domain/errors.ts"
+import type { Member } from "#domain/presence.ts"
 
 /** The connection on whose behalf a handler runs. */
-export interface Caller {
-  readonly userId: string
-  readonly connectionId: string
-  readonly info: unknown
-}
+export type Caller = Member
 
 /**
  * The user's own handler modules, loaded at start. What a handler returns is JSON and becomes the ack's data; anything

@@ -3,6 +3,8 @@ import * as Context from "effect/Context"
 /** Sizes that are read when they are asked for. */
 export type Gauge =
   | "connections"
+  | "connections_departing"
+  | "connections_unwritten"
   | "rooms"
   | "log_messages"
   | "log_bytes"

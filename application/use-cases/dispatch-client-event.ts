@@ -22,16 +22,13 @@ export const dispatchClientEvent = Effect.fnUntraced(function* (
   if (badEvent !== undefined) return yield* Effect.fail(badEvent)
   const text = encodePayload(data, limits.payloadBytes, "")
   if (text instanceof Refusal) return yield* Effect.fail(text)
-  const { info, userId } = connection.user.claims
   yield* Effect.logDebug("client event", { connectionId: connection.id, event, chars: text.length })
-  const connectionId = connection.id
-  if (handlers.handles(event)) return yield* handlers.run(event, data, { userId, connectionId, info })
+  if (handlers.handles(event)) return yield* handlers.run(event, data, connection.member)
   const rule = eventRuleOf(event)
   if (rule === undefined)
     return yield* Effect.fail(
       new Refusal("unknown_event", `no handler and no rule of the configuration takes ${event}`),
     )
   const backend = yield* Backend
-  const question = { connectionId, userId, event, payload: data }
-  return yield* backend.ask("message.received", info === undefined ? question : { ...question, info }, rule.timeoutMs)
+  return yield* backend.ask("message.received", { ...connection.member, event, payload: data }, rule.timeoutMs)
 })

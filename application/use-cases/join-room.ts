@@ -7,7 +7,7 @@ import { ConnectionDirectory } from "#application/ports/connection-directory.ts"
 import { Engine } from "#application/ports/engine.ts"
 import { Settings } from "#application/ports/settings.ts"
 import { roomHistory } from "#application/room-history.ts"
-import { enterBehindGate } from "#application/room-membership.ts"
+import { enterBehindGate, stayBehindGate } from "#application/room-membership.ts"
 import { Refusal } from "#domain/errors.ts"
 import { type EnteredBy, grantToJoin } from "#domain/grant.ts"
 import type { MessageView } from "#domain/message.ts"
@@ -52,12 +52,7 @@ const admit = Effect.fnUntraced(function* (connection: LocalConnection, room: Ro
     )
   if (grant !== "ask") return grant
   const backend = yield* Backend
-  const { info } = connection.user.claims
-  yield* backend.ask(
-    "room.join",
-    { connectionId: connection.id, userId: connection.userId, room, ...(info !== undefined && { info }) },
-    JOIN_HOOK_MS,
-  )
+  yield* backend.ask("room.join", { ...connection.member, room }, JOIN_HOOK_MS)
   return "backend" satisfies EnteredBy
 })
 
@@ -67,8 +62,10 @@ const admit = Effect.fnUntraced(function* (connection: LocalConnection, room: Ro
  */
 export const joinRoom = Effect.fnUntraced(function* (command: JoinCommand) {
   const { connection, room } = command
-  const by = connection.rooms.has(room) ? "rule" : yield* admit(connection, room)
-  const { entered, offset } = yield* enterBehindGate(connection, room, by)
+  const admitted = Effect.flatMap(admit(connection, room), (by) => enterBehindGate(connection, room, by))
+  const { entered, offset } = yield* connection.rooms.has(room)
+    ? stayBehindGate(connection, room).pipe(Effect.catchTag("not_a_member", () => admitted))
+    : admitted
   return yield* answerJoin(command, offset, entered).pipe(Effect.onError(() => openGateOrClose(connection)))
 })
 

@@ -8,6 +8,7 @@ import { Metrics } from "#application/ports/metrics.ts"
 import { Settings } from "#application/ports/settings.ts"
 import { Refusal } from "#domain/errors.ts"
 import { grantToPublish } from "#domain/grant.ts"
+import type { Message } from "#domain/message.ts"
 import { formatOffset } from "#domain/offset.ts"
 import type { RoomName } from "#domain/room.ts"
 
@@ -38,19 +39,18 @@ export const publishFromClient = Effect.fnUntraced(function* (command: ClientPub
       return yield* Effect.fail(new Refusal("not_a_member", `only members publish to ${room}: join it first`))
     return yield* Effect.fail(new Refusal("not_allowed", `clients do not publish to ${room} with this token`))
   }
-  const { info, userId } = connection.user.claims
-  const now = yield* Clock.currentTimeMillis
-  const except = command.echo ? undefined : { connections: [connection.id] }
-  const { histories, message } = yield* composeMessage(
-    { to: { rooms: [room], except }, event: command.event, data: command.data },
-    now,
+  const { userId } = connection
+  const { histories, message: composed } = yield* composeMessage(
+    { to: { rooms: [room] }, event: command.event, data: command.data },
+    yield* Clock.currentTimeMillis,
     userId,
   )
+  const itself = { rooms: [], users: [], connections: [connection.id] }
+  const message: Message = command.echo ? composed : { ...composed, except: itself }
   if (grant === "ask") {
     const backend = yield* Backend
     const payload: unknown = JSON.parse(message.data)
-    const question = { connectionId: connection.id, userId, room, event: command.event, payload }
-    yield* backend.ask("room.publish", info === undefined ? question : { ...question, info }, PUBLISH_HOOK_MS)
+    yield* backend.ask("room.publish", { ...connection.member, room, event: command.event, payload }, PUBLISH_HOOK_MS)
   }
   const engine = yield* Engine
   const { epoch, id, offset } = yield* engine.publish({
@@ -61,6 +61,7 @@ export const publishFromClient = Effect.fnUntraced(function* (command: ClientPub
         ? undefined
         : {
             key: `user:${userId.length}:${userId}:${command.id}`,
+            userId,
             digest: `${room}\n${command.event}\n${message.data}`,
           },
   })

@@ -1,7 +1,7 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { type ComposeRefusal, composeMessage } from "#application/compose-message.ts"
-import { Engine } from "#application/ports/engine.ts"
+import { Engine, type IdempotencyKey } from "#application/ports/engine.ts"
 import type { PushInput } from "#application/ports/handler-actions.ts"
 import type { Ids } from "#application/ports/ids.ts"
 import { Metrics } from "#application/ports/metrics.ts"
@@ -12,7 +12,7 @@ import { formatOffset } from "#domain/offset.ts"
 export interface PublishCommand {
   readonly push: PushInput
   readonly from: "backend" | "handler"
-  readonly idempotency: { readonly key: string; readonly digest: string } | undefined
+  readonly idempotency: IdempotencyKey | undefined
 }
 
 export interface PublishAnswer {
@@ -21,7 +21,9 @@ export interface PublishAnswer {
   readonly offset?: string
 }
 
-export type PublishRefusal = ComposeRefusal | Refused<"engine_unavailable" | "idempotency_key_reused" | "overloaded">
+export type PublishRefusal =
+  | ComposeRefusal
+  | Refused<"engine_unavailable" | "idempotency_key_reused" | "overloaded" | "rate_limited">
 
 /** A push of the backend or of a handler. It succeeds when the message is stored and handed to every node. */
 export const publishMessage = Effect.fnUntraced(function* (

@@ -2,7 +2,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { type ComposeRefusal, composeMessage } from "#application/compose-message.ts"
 import { ConnectionDirectory, type Located } from "#application/ports/connection-directory.ts"
-import { Engine } from "#application/ports/engine.ts"
+import { Engine, type IdempotencyKey } from "#application/ports/engine.ts"
 import type { PushInput } from "#application/ports/handler-actions.ts"
 import { Idempotency } from "#application/ports/idempotency.ts"
 import type { Ids } from "#application/ports/ids.ts"
@@ -17,7 +17,7 @@ export interface PushWithAcks {
   readonly push: PushInput
   /** How long the connections have to answer, 1 to MAX_ACK_TIMEOUT_MS. */
   readonly timeoutMs: number
-  readonly idempotency: { readonly key: string; readonly digest: string } | undefined
+  readonly idempotency: IdempotencyKey | undefined
 }
 
 export interface AckedPush {
@@ -27,7 +27,9 @@ export interface AckedPush {
   readonly missing: readonly string[]
 }
 
-export type AckedRefusal = ComposeRefusal | Refused<"engine_unavailable" | "idempotency_key_reused" | "overloaded">
+export type AckedRefusal =
+  | ComposeRefusal
+  | Refused<"engine_unavailable" | "idempotency_key_reused" | "overloaded" | "rate_limited">
 
 /** So many connections are asked at most, for each one's answer is held until the last has come. */
 export const MAX_ASKED = 1_000

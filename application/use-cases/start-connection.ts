@@ -37,7 +37,7 @@ const enterOwnRooms = Effect.fnUntraced(function* (connection: LocalConnection) 
 const enterFormerRooms = Effect.fnUntraced(function* (connection: LocalConnection) {
   const { rules } = yield* Settings
   for (const [room, { by }] of [...connection.rooms]) {
-    if (isGatewayRoom(room) || connection.held.some(({ name }) => name === room)) continue
+    if (isGatewayRoom(room) || connection.held.has(room)) continue
     if (mayStay(connection.user, rules.ruleOf(room), room, by))
       yield* connection.inTurn(
         Effect.suspend(() => (connection.rooms.has(room) ? holdRoom(connection, room) : Effect.void)),
@@ -93,7 +93,7 @@ export const startConnection = Effect.fnUntraced(function* ({
   )
   metrics.connectionOpened(recovered ? "recovered" : asked ? "not_recovered" : "fresh")
   if (recovered) {
-    if (!stayedPresent) for (const room of rooms) yield* announcePresence("joined", connection, room)
+    if (!stayedPresent) for (const room of rooms) yield* announcePresence("joined", connection.member, room)
     yield* replay(connection)
   }
   yield* openGate(connection)

@@ -11,6 +11,7 @@ import { dispatchClientEvent } from "#application/use-cases/dispatch-client-even
 import { type ClientPublishCommand, publishFromClient } from "#application/use-cases/publish-from-client.ts"
 import { readRoomAsMember } from "#application/use-cases/read-room-as-member.ts"
 import { Declined } from "#domain/errors.ts"
+import { DEFAULT_LIMITS } from "#domain/limits.ts"
 import type { RoomName } from "#domain/room.ts"
 import { compileRoomRules, type PublishRule } from "#domain/room-rules.ts"
 import { memoryNode } from "./node-fixture.ts"
@@ -55,6 +56,17 @@ const test = (name: string, work: Effect.Effect<void, unknown, Services>): void 
   it.effect(name, () => Effect.provide(work, memoryNode({ settings: { rules } })))
 
 describe("a client that publishes", () => {
+  it.effect("and wants no echo names one target, itself not counted", () =>
+    Effect.gen(function* () {
+      yield* started
+      const ann = yield* joined("a1", "ann")
+      const bob = yield* joined("b1", "bob")
+      yield* publish(ann, "members", { echo: false })
+      assert.notInclude(ann.events, "said 1")
+      assert.include(bob.events, "said 1")
+    }).pipe(Effect.provide(memoryNode({ settings: { rules, limits: { ...DEFAULT_LIMITS, targetsPerMessage: 1 } } }))),
+  )
+
   test(
     "may where the room's rule lets it, and is told why where not",
     Effect.gen(function* () {

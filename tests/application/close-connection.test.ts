@@ -2,12 +2,13 @@ import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { TestClock } from "effect/testing"
 import { describe } from "vitest"
-import { LocalConnections } from "#application/local-connections.ts"
+import { LocalConnections, MAX_UNWRITTEN } from "#application/local-connections.ts"
 import { Backend, type WebhookData } from "#application/ports/backend.ts"
 import { ConnectionDirectory } from "#application/ports/connection-directory.ts"
 import { SessionStore } from "#application/ports/session-store.ts"
 import type { Services } from "#application/services.ts"
 import { type CloseCommand, closeConnection } from "#application/use-cases/close-connection.ts"
+import { tendDepartures } from "#application/use-cases/tend-departures.ts"
 import { Refusal } from "#domain/errors.ts"
 import type { RoomName } from "#domain/room.ts"
 import { type Client, connect, memoryNode, SESSION_ID } from "./node-fixture.ts"
@@ -15,13 +16,26 @@ import { type Client, connect, memoryNode, SESSION_ID } from "./node-fixture.ts"
 const LOBBY = "lobby" as RoomName
 const GRACE_MS = 5_000
 
-/** Closes it, and answers what its backend is told, as it comes. */
-const close = Effect.fnUntraced(function* ({ connection }: Client, session: CloseCommand["session"]) {
-  const told: (readonly [string, WebhookData])[] = []
-  const backend = yield* Backend
-  yield* closeConnection({ connection, reason: "transport close", session }).pipe(
-    Effect.provideService(Backend, { ...backend, notify: (kind, data) => void told.push([kind, data]) }),
-  )
+type Told = (readonly [string, WebhookData])[]
+
+const telling = <A, E, R>(work: Effect.Effect<A, E, R>, told: Told) =>
+  Effect.updateService(work, Backend, (backend) => ({
+    ...backend,
+    notify: (kind, data) => void told.push([kind, data]),
+  }))
+
+/** Closes it, and answers what its backend is told. */
+const close = Effect.fnUntraced(function* ({ connection }: Client, outcome: CloseCommand["outcome"]) {
+  const told: Told = []
+  yield* telling(closeConnection({ connection, reason: "transport close", outcome }), told)
+  return told
+})
+
+/** What the backend is told when so much time has passed. */
+const passing = Effect.fnUntraced(function* (ms: number) {
+  const told: Told = []
+  yield* TestClock.adjust(ms)
+  yield* telling(tendDepartures(), told)
   return told
 })
 
@@ -51,11 +65,11 @@ describe("a connection that closes", () => {
       assert.deepStrictEqual(told, [gone])
       assert.strictEqual(yield* directory.countOf("ann"), 0)
       assert.isDefined((yield* stored)?.droppedAt)
-      yield* TestClock.adjust(GRACE_MS - 1)
+      assert.deepStrictEqual(yield* passing(GRACE_MS - 1), [])
       assert.deepStrictEqual(yield* members, ["a1"])
-      yield* TestClock.adjust(1)
+      assert.deepStrictEqual(yield* passing(1), [left])
       assert.deepStrictEqual(yield* members, [])
-      assert.deepStrictEqual(told, [gone, left])
+      assert.deepStrictEqual(yield* passing(GRACE_MS), [])
       assert.isDefined(yield* stored)
     }),
   )
@@ -74,9 +88,8 @@ describe("a connection that closes", () => {
     "and was replaced is forgotten without a word to its rooms, and its session lives on",
     Effect.gen(function* () {
       const client = yield* connect({ id: "a1", rooms: [LOBBY], session: true })
-      const told = yield* close(client, "taken")
-      yield* TestClock.adjust(GRACE_MS)
-      assert.deepStrictEqual(told, [gone])
+      assert.deepStrictEqual(yield* close(client, "taken"), [gone])
+      assert.deepStrictEqual(yield* passing(GRACE_MS), [])
       assert.deepStrictEqual(yield* members, [])
       const session = yield* stored
       assert.isDefined(session)
@@ -92,9 +105,8 @@ describe("a connection that closes", () => {
         const read = yield* stored
         const sessions = yield* SessionStore
         if (read !== undefined) yield* sessions.take(read.session, { node: "b", connectionId: "a2" })
-        const told = yield* close(client, how)
-        yield* TestClock.adjust(GRACE_MS)
-        assert.deepStrictEqual(told, [gone])
+        assert.deepStrictEqual(yield* close(client, how), [gone])
+        assert.deepStrictEqual(yield* passing(GRACE_MS), [])
         assert.deepStrictEqual(yield* members, [])
         assert.isDefined(yield* stored)
         assert.isUndefined((yield* stored)?.droppedAt)
@@ -125,32 +137,78 @@ describe("a connection that closes", () => {
     "says of its rooms what they are when the grace ends: one that it has left meanwhile is not left twice",
     Effect.gen(function* () {
       const client = yield* connect({ id: "a1", rooms: [LOBBY, "hall"], session: true })
-      const told = yield* close(client, "kept")
-      client.connection.rooms.delete(LOBBY)
-      yield* TestClock.adjust(GRACE_MS)
+      yield* close(client, "kept")
+      const directory = yield* ConnectionDirectory
+      yield* directory.leave("a1", LOBBY)
+      const told = yield* passing(GRACE_MS)
       assert.deepStrictEqual(
-        told.slice(1).map(([kind, { room }]) => [kind, room]),
+        told.map(([kind, { room }]) => [kind, room]),
         [["presence.left", "hall"]],
       )
     }),
   )
 
   test(
-    "is gone from this node and its backend hears of it, even while the engine is away",
+    "while the engine is away is gone from this node, and written off when it is back, its leave told then",
+    Effect.gen(function* () {
+      const away = Effect.fail(new Refusal("engine_unavailable", "away"))
+      const { byId, unwritten } = yield* LocalConnections
+      const directory = yield* ConnectionDirectory
+      const sessions = yield* SessionStore
+      for (const [i, broken] of [{ drop: () => away }, { end: () => away }].entries()) {
+        const client = yield* connect({ id: "a1", rooms: [LOBBY], session: true })
+        const told = yield* close(client, i === 0 ? "kept" : "ended").pipe(
+          Effect.provideService(SessionStore, { ...sessions, ...broken }),
+        )
+        assert.deepStrictEqual(told, [gone])
+        assert.deepStrictEqual([byId.size, unwritten.size], [0, 1])
+        const early = yield* Effect.flip(
+          Effect.provideService(tendDepartures(), SessionStore, { ...sessions, ...broken }),
+        )
+        assert.strictEqual(early._tag, "engine_unavailable")
+        assert.strictEqual(unwritten.size, 1)
+        assert.deepStrictEqual(yield* passing(0), i === 0 ? [] : [left])
+        assert.strictEqual(unwritten.size, 0)
+        assert.deepStrictEqual(yield* passing(GRACE_MS), i === 0 ? [left] : [])
+        assert.strictEqual((yield* stored) === undefined, i === 1)
+        yield* directory.remove("a1")
+      }
+    }),
+  )
+
+  test(
+    "whose session was ended before the engine went away is not taken for a replaced one: its leave is told",
     Effect.gen(function* () {
       const away = Effect.fail(new Refusal("engine_unavailable", "away"))
       const client = yield* connect({ id: "a1", rooms: [LOBBY], session: true })
-      const directory = yield* ConnectionDirectory
-      const sessions = yield* SessionStore
-      const told = yield* close(client, "kept").pipe(
-        Effect.provideService(ConnectionDirectory, { ...directory, depart: () => away, remove: () => away }),
-        Effect.provideService(SessionStore, { ...sessions, drop: () => away }),
+      yield* close(client, "ended").pipe(
+        Effect.updateService(ConnectionDirectory, (directory) => ({ ...directory, remove: () => away })),
       )
-      const { byId } = yield* LocalConnections
-      assert.strictEqual(byId.size, 0)
-      assert.deepStrictEqual(told, [gone])
-      yield* TestClock.adjust(GRACE_MS)
-      assert.deepStrictEqual(told, [gone, left])
+      assert.isUndefined(yield* stored)
+      assert.deepStrictEqual(yield* passing(0), [left])
+    }),
+  )
+
+  test(
+    "is no more than a bounded number that wait to be written off: the oldest is given up",
+    Effect.gen(function* () {
+      const { unwritten, writeLater } = yield* LocalConnections
+      for (let i = 0; i <= MAX_UNWRITTEN; i++)
+        writeLater({ connectionId: `c${i}`, session: undefined, outcome: "kept" })
+      assert.strictEqual(unwritten.size, MAX_UNWRITTEN)
+      assert.strictEqual([...unwritten][0]?.connectionId, "c1")
+    }),
+  )
+})
+
+describe("a connection that was never let in", () => {
+  test(
+    "tells nobody that it goes, and its session is of no use to anybody",
+    Effect.gen(function* () {
+      const client = yield* connect({ id: "a1", session: true })
+      client.connection.admitted = false
+      assert.deepStrictEqual(yield* close(client, "kept"), [])
+      assert.isUndefined(yield* stored)
     }),
   )
 })

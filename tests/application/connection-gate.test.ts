@@ -29,7 +29,7 @@ const started = Effect.gen(function* () {
   engine.start(engineEvents(context, () => 0))
 })
 
-const drop = ({ connection }: OpenedClient) => closeConnection({ connection, reason: "drop", session: "kept" })
+const drop = ({ connection }: OpenedClient) => closeConnection({ connection, reason: "drop", outcome: "kept" })
 
 const say = (room: string, data: number, ttlMs?: number) =>
   publishMessage({

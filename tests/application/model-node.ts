@@ -17,7 +17,6 @@ import { memoryRevocations } from "#adapters/memory/memory-revocations.ts"
 import { memorySessionStore } from "#adapters/memory/memory-session-store.ts"
 import { memoryStore } from "#adapters/memory/memory-store.ts"
 import { randomIds } from "#adapters/memory/random-ids.ts"
-import { Departures } from "#application/departures.ts"
 import { engineEvents } from "#application/engine-events.ts"
 import { LocalConnections } from "#application/local-connections.ts"
 import { LocalRooms } from "#application/local-rooms.ts"
@@ -116,7 +115,6 @@ export const modelNode = async (): Promise<ModelNode> => {
     Layer.mergeAll(
       LocalRooms.layer,
       LocalConnections.layer,
-      Departures.layer,
       memoryIdempotency,
       memoryRateLimiter,
       memoryRevocations,

@@ -14,6 +14,7 @@ import { leaveRoom } from "#application/use-cases/leave-room.ts"
 import { type Opened, openConnection } from "#application/use-cases/open-connection.ts"
 import { startConnection } from "#application/use-cases/start-connection.ts"
 import { tendConnections } from "#application/use-cases/tend-connections.ts"
+import { tendDepartures } from "#application/use-cases/tend-departures.ts"
 import { CLOSINGS } from "#domain/closing.ts"
 import type { Refusal } from "#domain/errors.ts"
 import type { Message } from "#domain/message.ts"
@@ -189,6 +190,7 @@ export class ModelWorld {
 
   tend(): void {
     this.node.run(tendConnections(), () => {})
+    this.node.run(tendDepartures(), () => {})
   }
 
   /** Lets something that is under way go on. */
@@ -254,13 +256,13 @@ export class ModelWorld {
     for (const run of link.whenEnded) run()
     const { connection } = link
     if (connection === undefined || connection.closed) return
-    const session = reason === CLOSINGS.sessionTaken.code ? "taken" : ENDED.has(reason) ? "ended" : "kept"
+    const outcome = reason === CLOSINGS.sessionTaken.code ? "taken" : ENDED.has(reason) ? "ended" : "kept"
     const model = connection.session === undefined ? undefined : this.sessions.get(connection.session.id)
     if (model !== undefined) {
       model.closedAt = this.node.nowMs()
-      if (session === "ended") model.sentAway = true
+      if (outcome === "ended") model.sentAway = true
     }
-    this.node.run(closeConnection({ connection, reason, session }), () => {})
+    this.node.run(closeConnection({ connection, reason, outcome }), () => {})
   }
 
   private onEvent(

@@ -9,7 +9,6 @@ import { memoryRevocations } from "#adapters/memory/memory-revocations.ts"
 import { memorySessionStore } from "#adapters/memory/memory-session-store.ts"
 import { memoryStore } from "#adapters/memory/memory-store.ts"
 import { randomIds } from "#adapters/memory/random-ids.ts"
-import { Departures } from "#application/departures.ts"
 import { LocalConnection, LocalConnections } from "#application/local-connections.ts"
 import { LocalRooms } from "#application/local-rooms.ts"
 import { Backend } from "#application/ports/backend.ts"
@@ -92,7 +91,6 @@ export const memoryNode = ({ settings, others = {} }: NodeOptions = {}): Layer.L
   const services = Layer.mergeAll(
     LocalRooms.layer,
     LocalConnections.layer,
-    Departures.layer,
     memoryConnectionDirectory,
     memoryIdempotency,
     memoryRateLimiter,
@@ -203,7 +201,7 @@ export const connect = Effect.fnUntraced(function* (
         if (closings.length > 0) return false
         closings.push(closing)
         Effect.runForkWith(context)(
-          closeConnection({ connection, reason: closing.code, session: closing.reconnect ? "kept" : "ended" }),
+          closeConnection({ connection, reason: closing.code, outcome: closing.reconnect ? "kept" : "ended" }),
         )
         return true
       },
@@ -211,6 +209,7 @@ export const connect = Effect.fnUntraced(function* (
       tend: () => {},
     },
   )
+  connection.admitted = true
   if (node === SELF) local.add(connection)
   yield* directory.register({
     connectionId: id,

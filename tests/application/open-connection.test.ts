@@ -1,14 +1,18 @@
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { describe } from "vitest"
+import { engineEvents } from "#application/engine-events.ts"
 import { type LocalConnection, LocalConnections } from "#application/local-connections.ts"
 import { Backend } from "#application/ports/backend.ts"
 import { ConnectionDirectory } from "#application/ports/connection-directory.ts"
+import { Engine } from "#application/ports/engine.ts"
+import { EventHandlers } from "#application/ports/event-handlers.ts"
 import { Revocations } from "#application/ports/revocations.ts"
 import { SessionStore } from "#application/ports/session-store.ts"
 import type { Services } from "#application/services.ts"
 import { closeConnection } from "#application/use-cases/close-connection.ts"
-import type { Refusal } from "#domain/errors.ts"
+import type { Closing } from "#domain/closing.ts"
+import { Refusal } from "#domain/errors.ts"
 import { DEFAULT_LIMITS } from "#domain/limits.ts"
 import { memoryNode } from "./node-fixture.ts"
 import { type Opening, openClient } from "./opened-client.ts"
@@ -23,7 +27,7 @@ const open = Effect.fnUntraced(function* (id: string, opening: Opening = {}) {
     Effect.tapError(() =>
       tracked === undefined
         ? Effect.void
-        : closeConnection({ connection: tracked, reason: "refused", session: "kept" }),
+        : closeConnection({ connection: tracked, reason: "refused", outcome: "kept" }),
     ),
   )
 })
@@ -35,9 +39,9 @@ const revoke = Effect.gen(function* () {
 const claims = { tokenId: "t1" }
 
 const traces = Effect.gen(function* () {
-  const { byId, bySession } = yield* LocalConnections
+  const { byId, unwritten } = yield* LocalConnections
   const directory = yield* ConnectionDirectory
-  return [byId.size, bySession.size, yield* directory.countOf("ann")]
+  return [byId.size, unwritten.size, yield* directory.countOf("ann")]
 })
 const NONE = [0, 0, 0]
 
@@ -54,7 +58,7 @@ describe("a client whose token is revoked", () => {
     "touches nothing of the session that it names",
     Effect.gen(function* () {
       const earlier = yield* open("c1", { claims })
-      yield* closeConnection({ connection: earlier.connection, reason: "drop", session: "kept" })
+      yield* closeConnection({ connection: earlier.connection, reason: "drop", outcome: "kept" })
       yield* revoke
       assert.strictEqual(yield* tagOf(open("c2", { claims, earlier })), "revoked")
       const sessions = yield* SessionStore
@@ -67,16 +71,15 @@ describe("a client whose token is revoked", () => {
     "while it connects is not let in, be it fresh or recovered",
     Effect.gen(function* () {
       const earlier = yield* open("c1", { claims })
-      yield* closeConnection({ connection: earlier.connection, reason: "drop", session: "kept" })
+      yield* closeConnection({ connection: earlier.connection, reason: "drop", outcome: "kept" })
       const directory = yield* ConnectionDirectory
       const revocations = yield* Revocations
       for (const opening of [{ claims }, { claims, earlier }]) {
         const tag = yield* tagOf(open("c2", opening)).pipe(
           Effect.provideService(ConnectionDirectory, {
             ...directory,
-            register: (entry) =>
-              Effect.andThen(
-                directory.register(entry),
+            register: (entry, replaced) =>
+              Effect.tap(directory.register(entry, replaced), () =>
                 Effect.orDie(Effect.provideService(revoke, Revocations, revocations)),
               ),
           }),
@@ -137,15 +140,116 @@ describe("a client that goes away while it connects", () => {
       const gone = Effect.suspend(() =>
         tracked === undefined
           ? Effect.void
-          : Effect.provideContext(closeConnection({ connection: tracked, reason: "gone", session: "kept" }), context),
+          : Effect.provideContext(closeConnection({ connection: tracked, reason: "gone", outcome: "kept" }), context),
       )
       const tag = yield* tagOf(opening).pipe(
         Effect.provideService(ConnectionDirectory, {
           ...directory,
-          register: (entry) => Effect.andThen(gone, directory.register(entry)),
+          register: (entry, replaced) => Effect.andThen(gone, directory.register(entry, replaced)),
         }),
       )
       assert.strictEqual(tag, "engine_unavailable")
+      assert.deepStrictEqual(yield* traces, NONE)
+    }),
+  )
+})
+
+describe("a session that is taken by another connection while this one takes it", () => {
+  test(
+    "is not held twice: whoever lost it is closed before it is registered",
+    Effect.gen(function* () {
+      const context = yield* Effect.context<Services>()
+      const engine = yield* Engine
+      engine.start(engineEvents(context, () => 0))
+      const earlier = yield* open("c1")
+      yield* closeConnection({ connection: earlier.connection, reason: "drop", outcome: "kept" })
+      const sessions = yield* SessionStore
+      const closings: Closing[] = []
+      const tag = yield* tagOf(open("c2", { earlier, closings })).pipe(
+        Effect.provideService(SessionStore, {
+          ...sessions,
+          take: (read, by) =>
+            Effect.tap(sessions.take(read, by), (mine) =>
+              mine === undefined ? Effect.void : Effect.asVoid(sessions.take(mine, { node: "b", connectionId: "c3" })),
+            ),
+        }),
+      )
+      assert.strictEqual(tag, "engine_unavailable")
+      assert.deepStrictEqual(
+        closings.map(({ code }) => code),
+        ["session_taken"],
+      )
+      assert.deepStrictEqual(yield* traces, NONE)
+      const stored = yield* sessions.read(earlier.connection.session?.id ?? "")
+      assert.deepInclude(stored?.session, { owner: 3 })
+      assert.isUndefined(stored?.droppedAt)
+    }),
+  )
+})
+
+describe("a client that the backend or a handler has let in, and that is refused after all", () => {
+  const opening = (broken: Partial<EventHandlers["Service"]>, opened?: (connection: LocalConnection) => void) =>
+    Effect.gen(function* () {
+      const told: string[] = []
+      const backend = yield* Backend
+      const handlers = yield* EventHandlers
+      const tag = yield* tagOf(open("c1", { claims: { ...claims, info: 7 }, ...(opened && { opened }) })).pipe(
+        Effect.provideService(Backend, {
+          hears: (kind) => backend.hears(kind) || kind.startsWith("connection."),
+          ask: () => Effect.succeed(null),
+          notify: (kind, { connectionId, info }) => void told.push(`${kind} ${connectionId} ${info}`),
+        }),
+        Effect.provideService(EventHandlers, {
+          ...handlers,
+          disconnect: ({ connectionId }, reason) =>
+            Effect.sync(() => told.push(`disconnect ${connectionId} ${reason}`)),
+          ...broken,
+        }),
+      )
+      return { tag, told }
+    })
+
+  test(
+    "is told to the backend as gone, and to no handler where one refused it",
+    Effect.gen(function* () {
+      const refused = Effect.fail(new Refusal("handler_failed", "no"))
+      const { tag, told } = yield* opening({ connect: () => refused })
+      assert.strictEqual(tag, "handler_failed")
+      assert.deepStrictEqual(told, ["connection.disconnect c1 7"])
+      assert.deepStrictEqual(yield* traces, NONE)
+    }),
+  )
+
+  test(
+    "is told to the handlers too where all of them had let it in",
+    Effect.gen(function* () {
+      const context = yield* Effect.context<Services>()
+      const revoking = Effect.provideContext(revoke, context)
+      const { tag, told } = yield* opening({ connect: () => Effect.orDie(revoking) })
+      assert.strictEqual(tag, "revoked")
+      assert.deepStrictEqual(told, ["disconnect c1 refused", "connection.disconnect c1 7"])
+      assert.deepStrictEqual(yield* traces, NONE)
+    }),
+  )
+
+  test(
+    "is told to both where it went away meanwhile",
+    Effect.gen(function* () {
+      const context = yield* Effect.context<Services>()
+      let tracked: LocalConnection | undefined
+      const leave = Effect.suspend(() =>
+        tracked === undefined
+          ? Effect.void
+          : Effect.provideContext(
+              closeConnection({ connection: tracked, reason: "transport close", outcome: "kept" }),
+              context,
+            ),
+      )
+      const { tag, told } = yield* opening({ connect: () => leave }, (connection) => {
+        tracked = connection
+      })
+      assert.strictEqual(tag, "engine_unavailable")
+      assert.deepStrictEqual(told, ["disconnect c1 refused", "connection.disconnect c1 7"])
       assert.deepStrictEqual(yield* traces, NONE)
     }),
   )

@@ -26,12 +26,14 @@ export interface Opening {
   /** Told of what it does meanwhile: as soon as it is tracked, and each time that it is waited for. */
   readonly opened?: (connection: LocalConnection) => void
   readonly drained?: Effect.Effect<void>
+  /** Where its closings are written: one that is not let in has no client to ask. */
+  readonly closings?: Closing[]
 }
 
 /** A client of ann's connects by a token, as far as a transport takes part in it. */
 export const openClient = Effect.fnUntraced(function* (connectionId: string, opening: Opening = {}) {
   const events: string[] = []
-  const closings: Closing[] = []
+  const closings = opening.closings ?? []
   let ready: OpenedClient["ready"] = {}
   let position: string | undefined
   const link: Link = {

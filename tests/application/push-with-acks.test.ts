@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { TestClock } from "effect/testing"
 import { describe } from "vitest"
+import { MAX_ANSWER_BYTES } from "#application/ask-connections.ts"
 import { MessageLog } from "#application/ports/message-log.ts"
 import type { NodeCommand } from "#application/ports/node-commands.ts"
 import { MAX_ASKED, pushWithAcks } from "#application/use-cases/push-with-acks.ts"
@@ -35,6 +36,19 @@ describe("a push that asks for acknowledgements", () => {
       assert.strictEqual(ann.asked.length, 1)
       assert.deepStrictEqual(JSON.parse(ann.asked[0]!.meta), { id, room: "lobby", ts: 0 })
       assert.strictEqual(ann.asked[0]!.position, undefined)
+    }).pipe(Effect.provide(memoryNode())),
+  )
+
+  it.effect("takes so much of all answers together: whoever answers past it is missing", () =>
+    Effect.gen(function* () {
+      const half = "x".repeat(MAX_ANSWER_BYTES / 2)
+      for (const id of ["a1", "a2", "a3"]) yield* connect({ id, rooms: ["lobby"], answer: () => half.slice(2) })
+      const { missing, responses } = yield* ask({ rooms: ["lobby"] })
+      assert.deepStrictEqual(
+        responses.map(({ connectionId }) => connectionId),
+        ["a1", "a2"],
+      )
+      assert.deepStrictEqual(missing, ["a3"])
     }).pipe(Effect.provide(memoryNode())),
   )
 

@@ -59,7 +59,7 @@ describe("a refreshed token", () => {
       assert.deepStrictEqual(connection.user.claims.info, { name: "Ann" })
       assert.strictEqual(connection.user.claims.tokenId, "t2")
       const directory = yield* ConnectionDirectory
-      assert.deepStrictEqual((yield* directory.connection("a1"))?.rooms, ["open", "b"])
+      assert.deepStrictEqual<readonly string[] | undefined>((yield* directory.connection("a1"))?.rooms, ["open", "b"])
     }),
   )
 

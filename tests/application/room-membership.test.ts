@@ -89,7 +89,7 @@ describe("a join", () => {
       const backend = yield* Backend
       const words: string[] = []
       const { connection } = yield* connect({ id: "a1", session: true, rooms: ["hall"] })
-      const close = closeConnection({ connection, reason: "transport close", session: "kept" })
+      const close = closeConnection({ connection, reason: "transport close", outcome: "kept" })
       const refusal = yield* Effect.flip(enterRoom(connection, LOBBY, "rule")).pipe(
         Effect.provideService(ConnectionDirectory, {
           ...directory,

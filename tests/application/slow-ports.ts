@@ -93,6 +93,7 @@ export const slowPorts = (turns: Turns): Layer.Layer<Ports, never, Ports> =>
             register: slow(directory.register),
             depart: slow(directory.depart),
             remove: slow(directory.remove),
+            takeDeparted: slow(directory.takeDeparted),
             join: slow(directory.join),
             leave: slow(directory.leave),
             countOf: slow(directory.countOf),

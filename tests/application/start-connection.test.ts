@@ -10,6 +10,7 @@ import { enterRoom } from "#application/room-membership.ts"
 import type { Services } from "#application/services.ts"
 import { closeConnection } from "#application/use-cases/close-connection.ts"
 import { publishMessage } from "#application/use-cases/publish-message.ts"
+import { tendDepartures } from "#application/use-cases/tend-departures.ts"
 import type { RoomName } from "#domain/room.ts"
 import { compileRoomRules } from "#domain/room-rules.ts"
 import { memoryNode } from "./node-fixture.ts"
@@ -32,7 +33,7 @@ const rules = compileRoomRules({
 })
 
 const drop = ({ connection }: OpenedClient) =>
-  closeConnection({ connection, reason: "transport close", session: "kept" })
+  closeConnection({ connection, reason: "transport close", outcome: "kept" })
 
 const say = (room: string, data: number) =>
   publishMessage({ push: { to: { rooms: [room] }, event: "said", data }, from: "backend", idempotency: undefined })
@@ -100,7 +101,7 @@ describe("a connection that starts", () => {
       const directory = yield* ConnectionDirectory
       const sessions = yield* SessionStore
       const { byName } = yield* LocalRooms
-      assert.deepStrictEqual((yield* directory.connection("c2"))?.rooms, ["open"])
+      assert.deepStrictEqual((yield* directory.connection("c2"))?.rooms, [OPEN])
       const session = (yield* sessions.read(second.connection.session?.id ?? ""))?.session
       assert.isFalse(session?.rooms.has(PAID))
       assert.isTrue(session?.rooms.has(OPEN))
@@ -108,6 +109,9 @@ describe("a connection that starts", () => {
     }),
   )
 })
+
+/** Time passes, and the node looks after who is gone. */
+const pass = (ms: number) => Effect.andThen(TestClock.adjust(ms), tendDepartures())
 
 describe("presence, of who comes back", () => {
   test(
@@ -120,18 +124,18 @@ describe("presence, of who comes back", () => {
         assert.deepStrictEqual(words.splice(0), ["room:joined open"])
 
         yield* drop(first)
-        yield* TestClock.adjust(GRACE_MS - 1)
+        yield* pass(GRACE_MS - 1)
         const second = yield* openClient("c2", { earlier: first })
-        yield* TestClock.adjust(GRACE_MS)
+        yield* pass(GRACE_MS)
         assert.deepStrictEqual(words, [])
 
         const third = yield* openClient("c3", { earlier: second })
-        yield* closeConnection({ connection: second.connection, reason: "session_taken", session: "taken" })
-        yield* TestClock.adjust(GRACE_MS)
+        yield* closeConnection({ connection: second.connection, reason: "session_taken", outcome: "taken" })
+        yield* pass(GRACE_MS)
         assert.deepStrictEqual(words, [])
 
         yield* drop(third)
-        yield* TestClock.adjust(GRACE_MS)
+        yield* pass(GRACE_MS)
         assert.deepStrictEqual(words.splice(0), ["room:left open"])
         yield* openClient("c4", { earlier: third })
         assert.deepStrictEqual(words, ["room:joined open"])
@@ -149,7 +153,7 @@ describe("presence, of who comes back", () => {
         yield* drop(first)
         const second = yield* openClient("c2", { earlier: first })
         yield* drop(second)
-        yield* TestClock.adjust(GRACE_MS)
+        yield* pass(GRACE_MS)
         assert.deepStrictEqual(words, ["room:joined open", "room:left open"])
         const directory = yield* ConnectionDirectory
         assert.strictEqual(yield* directory.memberCount(OPEN), 0)

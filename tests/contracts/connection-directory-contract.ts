@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
 import {
   ConnectionDirectory,
   type ConnectionEntry,
@@ -12,15 +13,18 @@ import { connectionRoom, EVERYBODY, type RoomName, userRoom } from "#domain/room
 type Directory = ConnectionDirectory["Service"]
 
 const room = (name: string): RoomName => name as RoomName
+const GRACE_MS = 60_000
 const FIRST: PageRequest = { limit: 100, cursor: undefined }
 
-export const entry = (connectionId: string, overrides: Partial<ConnectionEntry> = {}): ConnectionEntry => ({
+type Overrides = Partial<Omit<ConnectionEntry, "rooms">> & { readonly rooms?: readonly string[] }
+
+export const entry = (connectionId: string, { rooms = [], ...overrides }: Overrides = {}): ConnectionEntry => ({
   connectionId,
   userId: "ana",
   node: "test-node",
   transport: "websocket",
   address: "192.0.2.1",
-  rooms: [],
+  rooms: rooms.map(room),
   connectedAt: 1_700_000_000_000,
   ...overrides,
 })
@@ -115,7 +119,7 @@ export const connectionDirectoryContract = (name: string, layer: Layer.Layer<Con
     test("replaces what was known of a connection that is registered again", (directory) =>
       Effect.gen(function* () {
         yield* directory.register(entry("c1", { rooms: ["a", "b"] }))
-        yield* directory.depart("c1")
+        yield* directory.depart("c1", GRACE_MS)
         yield* directory.register(entry("c1", { userId: "ben", rooms: ["b", "c"] }))
         expect(yield* directory.connection("c1")).toEqual(entry("c1", { userId: "ben", rooms: ["b", "c"] }))
         expect(yield* directory.countOf("ana")).toBe(0)
@@ -197,7 +201,7 @@ export const connectionDirectoryContract = (name: string, layer: Layer.Layer<Con
       Effect.gen(function* () {
         yield* directory.register(entry("c1", { rooms: ["a"] }))
         yield* directory.register(entry("c2", { rooms: ["a"] }))
-        yield* directory.depart("c1")
+        yield* directory.depart("c1", GRACE_MS)
         expect(yield* directory.connection("c1")).toBeUndefined()
         expect(ids(yield* directory.connectionsOf("ana"))).toEqual(["c2"])
         expect(yield* directory.countOf("ana")).toBe(1)
@@ -214,18 +218,95 @@ export const connectionDirectoryContract = (name: string, layer: Layer.Layer<Con
     test("lets a departing connection leave a room and join none", (directory) =>
       Effect.gen(function* () {
         yield* directory.register(entry("c1", { rooms: ["a", "b"] }))
-        yield* directory.depart("c1")
-        yield* directory.depart("c1")
+        yield* directory.depart("c1", GRACE_MS)
+        yield* directory.depart("c1", GRACE_MS)
         yield* directory.join("c1", room("c"))
         yield* directory.leave("c1", room("a"))
         expect((yield* directory.rooms({}, FIRST)).items).toEqual([{ room: "b", memberCount: 1 }])
+      }))
+
+    /** Whoever has left, once somebody has. */
+    const left = (directory: Directory, limit = 10) =>
+      Effect.repeat(directory.takeDeparted(limit), {
+        until: (entries) => entries.length > 0,
+        schedule: Schedule.spaced("5 millis"),
+      })
+
+    test("gives who departed once its grace is over, to one caller, as it was", (directory) =>
+      Effect.gen(function* () {
+        yield* directory.register(entry("c1", { rooms: ["a"], info: { name: "Ana" } }))
+        yield* directory.join("c1", room("b"))
+        yield* directory.depart("c1", 50)
+        expect(yield* directory.takeDeparted(10)).toEqual([])
+        expect(yield* directory.memberCount(room("a"))).toBe(1)
+        const taken: ConnectionEntry[] = []
+        const taking = Effect.gen(function* () {
+          while (taken.length === 0) {
+            taken.push(...(yield* directory.takeDeparted(10)))
+            yield* Effect.sleep("5 millis")
+          }
+        })
+        yield* Effect.all([taking, taking], { concurrency: 2 })
+        expect(taken).toEqual([entry("c1", { rooms: ["a", "b"], info: { name: "Ana" } })])
+        expect(yield* directory.memberCount(room("a"))).toBe(0)
+        expect(yield* directory.takeDeparted(10)).toEqual([])
+      }))
+
+    test("gives at most as many as are asked for, those that are due longest first", (directory) =>
+      Effect.gen(function* () {
+        for (const id of ["c1", "c2", "c3"]) {
+          yield* directory.register(entry(id, { rooms: ["a"] }))
+          yield* directory.depart(id, 0)
+        }
+        expect(ids(yield* left(directory, 2))).toEqual(["c1", "c2"])
+        expect(ids(yield* left(directory, 2))).toEqual(["c3"])
+      }))
+
+    test("gives nobody who came back meanwhile, be it as the same or as another connection", (directory) =>
+      Effect.gen(function* () {
+        for (const id of ["c1", "c2", "c3"]) yield* directory.register(entry(id, { rooms: ["a"] }))
+        for (const id of ["c1", "c2", "c3"]) yield* directory.depart(id, id === "c3" ? 10 : 0)
+        expect(yield* directory.register(entry("c1", { rooms: ["a"] }))).toBe(true)
+        expect(yield* directory.register(entry("c4", { rooms: ["a"] }), ["c0", "c2"])).toBe(true)
+        expect(ids(yield* left(directory))).toEqual(["c3"])
+        expect(ids((yield* directory.members(room("a"), FIRST)).items)).toEqual(["c1", "c4"])
+      }))
+
+    test("forgets at once who departs from no room", (directory) =>
+      Effect.gen(function* () {
+        yield* directory.register(entry("c1"))
+        yield* directory.register(entry("c2", { rooms: ["a"] }))
+        yield* directory.depart("c1", 0)
+        yield* directory.depart("c2", 0)
+        expect(ids(yield* left(directory))).toEqual(["c2"])
+        expect(yield* directory.register(entry("c3"), ["c1"])).toBe(false)
+      }))
+
+    test("says whether a connection that another takes the place of was there still", (directory) =>
+      Effect.gen(function* () {
+        yield* directory.register(entry("c1", { rooms: ["a"] }))
+        expect(yield* directory.register(entry("c2", { rooms: ["a"] }), ["c0", "c1"])).toBe(true)
+        expect(yield* directory.register(entry("c3", { rooms: ["a"] }), ["c0", "c1"])).toBe(false)
+        expect(yield* directory.connection("c1")).toBeUndefined()
+        expect(yield* directory.countOf("ana")).toBe(2)
+        expect(ids((yield* directory.members(room("a"), FIRST)).items)).toEqual(["c2", "c3"])
+      }))
+
+    test("answers what it removes, departed or not, and nothing the second time", (directory) =>
+      Effect.gen(function* () {
+        yield* directory.register(entry("c1", { rooms: ["a", "b"] }))
+        yield* directory.register(entry("c2", { rooms: ["a"] }))
+        yield* directory.depart("c2", GRACE_MS)
+        expect(yield* directory.remove("c1")).toEqual(entry("c1", { rooms: ["a", "b"] }))
+        expect(yield* directory.remove("c2")).toEqual(entry("c2", { rooms: ["a"] }))
+        expect(yield* directory.remove("c1")).toBeUndefined()
       }))
 
     test("forgets a removed connection everywhere, whether it departed first or not", (directory) =>
       Effect.gen(function* () {
         yield* directory.register(entry("c1", { rooms: ["a"] }))
         yield* directory.register(entry("c2", { rooms: ["a"] }))
-        yield* directory.depart("c1")
+        yield* directory.depart("c1", GRACE_MS)
         yield* directory.remove("c1")
         yield* directory.remove("c2")
         expect(yield* directory.countOf("ana")).toBe(0)
@@ -242,7 +323,7 @@ export const connectionDirectoryContract = (name: string, layer: Layer.Layer<Con
         yield* directory.remove("c1")
         yield* directory.join("c1", room("a"))
         yield* directory.leave("c1", room("a"))
-        yield* directory.depart("c1")
+        yield* directory.depart("c1", GRACE_MS)
         yield* directory.changeTransport("c1", "polling")
         expect(yield* directory.connection("c1")).toBeUndefined()
         expect(yield* directory.countOf("ana")).toBe(0)

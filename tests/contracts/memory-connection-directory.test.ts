@@ -2,12 +2,15 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import fc from "fast-check"
-import { memoryConnectionDirectory } from "#adapters/memory/memory-connection-directory.ts"
+import { MAX_DEPARTING, memoryConnectionDirectory } from "#adapters/memory/memory-connection-directory.ts"
 import { ConnectionDirectory } from "#application/ports/connection-directory.ts"
 import { EVERYBODY, type RoomName } from "#domain/room.ts"
+import { recordingMetrics, silentMetrics } from "#tests/support/silent-metrics.ts"
 import { connectionDirectoryContract, entry, pages } from "./connection-directory-contract.ts"
 
-connectionDirectoryContract("memory", memoryConnectionDirectory)
+const layer = Layer.provide(memoryConnectionDirectory, silentMetrics)
+
+connectionDirectoryContract("memory", layer)
 
 const room = (name: string): RoomName => name as RoomName
 
@@ -32,7 +35,7 @@ describe("memory directory", () => {
       turn = 0
       const listed = yield* pages(3, (page) => Effect.tap(directory.connections({}, page), () => leaveSome))
       expect(seen(listed.flat())).toEqual(stayed)
-    }).pipe(Effect.provide(memoryConnectionDirectory)),
+    }).pipe(Effect.provide(layer)),
   )
 
   it.live("begins at the beginning with a cursor from before a restart that is ahead of everything", () =>
@@ -43,13 +46,13 @@ describe("memory directory", () => {
         const connections = yield* directory.connections({}, { limit: 8, cursor: undefined })
         const members = yield* directory.members(room("a"), { limit: 8, cursor: undefined })
         return { connections: connections.nextCursor, members: members.nextCursor }
-      }).pipe(Effect.provide(Layer.fresh(memoryConnectionDirectory)))
+      }).pipe(Effect.provide(Layer.fresh(layer)))
       const directory = yield* ConnectionDirectory
       for (let i = 0; i < 3; i++) yield* directory.register(entry(`c${i}`, { rooms: ["a"] }))
       const connections = yield* directory.connections({}, { limit: 8, cursor: before.connections })
       const members = yield* directory.members(room("a"), { limit: 8, cursor: before.members })
       expect([connections.items.length, members.items.length]).toEqual([3, 3])
-    }).pipe(Effect.provide(memoryConnectionDirectory)),
+    }).pipe(Effect.provide(layer)),
   )
 
   it.live("shows who came into a room that emptied between two pages", () =>
@@ -63,7 +66,7 @@ describe("memory directory", () => {
         const second = yield* directory.members(room("a"), { limit: 2, cursor: first.nextCursor })
         expect(second.items.at(-1)?.connectionId).toBe(id)
       }
-    }).pipe(Effect.provide(memoryConnectionDirectory)),
+    }).pipe(Effect.provide(layer)),
   )
 
   it.live("goes on after a room that emptied between two pages", () =>
@@ -74,7 +77,7 @@ describe("memory directory", () => {
       yield* directory.leave("c1", room("b"))
       const second = yield* directory.rooms({}, { limit: 2, cursor: first.nextCursor })
       expect(second.items.map((item) => item.room)).toEqual(["c", "d"])
-    }).pipe(Effect.provide(memoryConnectionDirectory)),
+    }).pipe(Effect.provide(layer)),
   )
 
   it.live("holds 100,000 connections in one room and walks them in pages", () =>
@@ -90,8 +93,23 @@ describe("memory directory", () => {
       expect(yield* directory.locate([EVERYBODY], 10)).toHaveLength(11)
       for (let i = 0; i < 100_000; i++) yield* directory.remove(`c${i}`)
       expect((yield* directory.rooms({}, { limit: 1, cursor: undefined })).items).toEqual([])
-    }).pipe(Effect.provide(memoryConnectionDirectory)),
+    }).pipe(Effect.provide(layer)),
   )
+
+  it.effect("holds no more departing connections than it may: the grace of the oldest ends early", () => {
+    const metrics = recordingMetrics()
+    return Effect.gen(function* () {
+      const directory = yield* ConnectionDirectory
+      for (let i = 0; i < MAX_DEPARTING + 2; i++) {
+        yield* directory.register(entry(`c${i}`, { rooms: ["a"] }))
+        yield* directory.depart(`c${i}`, 60_000)
+      }
+      expect(metrics.gauge("connections_departing")).toBe(MAX_DEPARTING + 2)
+      expect((yield* directory.takeDeparted(10)).map(({ connectionId }) => connectionId)).toEqual(["c0", "c1"])
+      expect(metrics.gauge("connections_departing")).toBe(MAX_DEPARTING)
+      expect(metrics.hits).toEqual(["connections_departing", "connections_departing"])
+    }).pipe(Effect.provide(Layer.provide(memoryConnectionDirectory, metrics.layer)))
+  })
 
   it("answers as plain lists would, whatever happens in whatever order", async () => {
     const id = fc.integer({ min: 0, max: 4 }).map((i) => `c${i}`)
@@ -129,8 +147,10 @@ describe("memory directory", () => {
                   model.set(next.id, { user: next.user, online: true })
                   break
                 case "depart":
-                  yield* directory.depart(next.id)
-                  if (known !== undefined) known.online = false
+                  yield* directory.depart(next.id, 60_000)
+                  if (known === undefined) break
+                  known.online = false
+                  if (![...members.values()].some((list) => list.includes(next.id))) model.delete(next.id)
                   break
                 case "remove":
                   yield* directory.remove(next.id)
@@ -169,7 +189,7 @@ describe("memory directory", () => {
                 .filter(([, list]) => list.length > 0)
                 .map(([key, list]) => ({ room: key, memberCount: list.length })),
             )
-          }).pipe(Effect.provide(memoryConnectionDirectory)),
+          }).pipe(Effect.provide(layer)),
         ),
       ),
       { numRuns: 300 },

@@ -5,8 +5,9 @@ import * as TestClock from "effect/testing/TestClock"
 import { memoryEngine } from "#adapters/memory/memory-engine.ts"
 import { memoryMessageLog } from "#adapters/memory/memory-message-log.ts"
 import { MEMORY_BOUNDS, type MemoryBounds, memoryStore } from "#adapters/memory/memory-store.ts"
-import { Engine } from "#application/ports/engine.ts"
+import { Engine, type Publish } from "#application/ports/engine.ts"
 import { Settings } from "#application/ports/settings.ts"
+import { MAX_KEYS_PER_USER } from "#domain/limits.ts"
 import { recordingMetrics, silentMetrics } from "#tests/support/silent-metrics.ts"
 import { testSettings } from "#tests/support/test-settings.ts"
 import { engineContract, publishTo, room } from "./engine-contract.ts"
@@ -47,6 +48,40 @@ describe("memory engine, full of idempotency keys", () => {
       expect((yield* Effect.flip(engine.publish(publishTo([A], { key: "k4" }))))._tag).toBe("overloaded")
     }).pipe(Effect.provide(memory({ maxIdempotencyKeys: 3 }, metrics.layer)))
   })
+})
+
+describe("memory engine, with users' own ids", () => {
+  const publishAs = (userId: string, key: string): Publish => ({
+    ...publishTo([A]),
+    idempotency: { key: `${userId} ${key}`, digest: "digest", userId },
+  })
+
+  it.live("remembers so many of one user, who is told to slow down, and of others all the same", () => {
+    const metrics = recordingMetrics()
+    return Effect.gen(function* () {
+      const engine = yield* Engine
+      engine.start(SILENT)
+      for (let i = 0; i < MAX_KEYS_PER_USER; i++) yield* engine.publish(publishAs("ann", `${i}`))
+      const refused = yield* Effect.flip(engine.publish(publishAs("ann", "one more")))
+      expect([refused._tag, metrics.hits]).toEqual(["rate_limited", ["idempotency_keys_of_user"]])
+      expect((yield* engine.publish(publishAs("ann", "0"))).repeated).toBe(true)
+      expect((yield* engine.publish(publishAs("bob", "0"))).repeated).toBe(false)
+      yield* TestClock.adjust(600_000)
+      expect((yield* engine.publish(publishAs("ann", "one more"))).repeated).toBe(false)
+      expect(metrics.gauge("idempotency_records")).toBe(1)
+    }).pipe(Effect.provide(memory({}, metrics.layer)))
+  })
+
+  it.live("keeps half of the records for backends, whatever users do", () =>
+    Effect.gen(function* () {
+      const engine = yield* Engine
+      engine.start(SILENT)
+      for (const user of ["ann", "bob"]) yield* engine.publish(publishAs(user, "0"))
+      expect((yield* Effect.flip(engine.publish(publishAs("eve", "0"))))._tag).toBe("overloaded")
+      for (const key of ["k0", "k1"]) yield* engine.publish(publishTo([A], { key }))
+      expect((yield* Effect.flip(engine.publish(publishTo([A], { key: "k2" }))))._tag).toBe("overloaded")
+    }).pipe(Effect.provide(memory({ maxIdempotencyKeys: 4 }))),
+  )
 })
 
 describe("memory engine, whose clock is set back", () => {

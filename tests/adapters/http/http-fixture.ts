@@ -17,7 +17,6 @@ import { memorySessionStore } from "#adapters/memory/memory-session-store.ts"
 import { memoryStore } from "#adapters/memory/memory-store.ts"
 import { randomIds } from "#adapters/memory/random-ids.ts"
 import { standardWebhookVerifier } from "#adapters/webhook/standard-webhook-verifier.ts"
-import { Departures } from "#application/departures.ts"
 import { LocalConnections } from "#application/local-connections.ts"
 import { LocalRooms } from "#application/local-rooms.ts"
 import { Backend } from "#application/ports/backend.ts"
@@ -116,7 +115,6 @@ export const startHttp = async (options: FixtureOptions = {}) => {
   const services = Layer.mergeAll(
     LocalRooms.layer,
     LocalConnections.layer,
-    Departures.layer,
     memoryConnectionDirectory,
     memoryIdempotency,
     memoryNodeCommands,

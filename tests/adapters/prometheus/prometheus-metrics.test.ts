@@ -23,6 +23,8 @@ const GAUGES: Record<Gauge, number> = {
   webhook_queue: 11,
   webhook_in_flight: 12,
   outgoing_buffer_bytes: 13,
+  connections_departing: 14,
+  connections_unwritten: 15,
 }
 const gauges = Object.keys(GAUGES) as Gauge[]
 

@@ -1,0 +1,37 @@
+import * as Effect from "effect/Effect"
+import { LocalConnections } from "#application/local-connections.ts"
+import type { Backend } from "#application/ports/backend.ts"
+import { ConnectionDirectory } from "#application/ports/connection-directory.ts"
+import type { Engine } from "#application/ports/engine.ts"
+import type { Ids } from "#application/ports/ids.ts"
+import type { SessionStore } from "#application/ports/session-store.ts"
+import type { Settings } from "#application/ports/settings.ts"
+import { announceLeft } from "#application/presence.ts"
+import { writeOff } from "#application/write-off.ts"
+import type { Refused } from "#domain/errors.ts"
+
+const AT_ONCE = 16
+const BATCH = 500
+
+/**
+ * Looks after connections that are gone, once a second: writes off those of this node that could not be, and tells the
+ * rooms of those whose grace is over, on whatever node they were, that they left.
+ */
+export const tendDepartures = Effect.fn("tendDepartures")(function* (): Effect.fn.Return<
+  void,
+  Refused<"engine_unavailable">,
+  Backend | ConnectionDirectory | Engine | Ids | LocalConnections | SessionStore | Settings
+> {
+  const { unwritten, written } = yield* LocalConnections
+  yield* Effect.forEach(
+    [...unwritten],
+    (leftover) => Effect.tap(writeOff(leftover), () => Effect.sync(() => written(leftover))),
+    { concurrency: AT_ONCE, discard: true },
+  )
+  const directory = yield* ConnectionDirectory
+  for (let more = true; more; ) {
+    const entries = yield* directory.takeDeparted(BATCH)
+    yield* Effect.uninterruptible(Effect.forEach(entries, announceLeft, { discard: true }))
+    more = entries.length === BATCH
+  }
+})
