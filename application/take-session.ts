@@ -6,6 +6,7 @@ import { isBelievable, isWithinWindow } from "#domain/recovery.ts"
 import { isGatewayRoom } from "#domain/room.ts"
 import { isSessionId, type Session } from "#domain/session.ts"
 import type { User } from "#domain/user.ts"
+import { LocalConnections } from "./local-connections.ts"
 import { Engine } from "./ports/engine.ts"
 import { MessageLog } from "./ports/message-log.ts"
 import { SessionStore } from "./ports/session-store.ts"
@@ -35,7 +36,7 @@ export const takeSession = Effect.fnUntraced(function* (
 ): Effect.fn.Return<
   TakenSession | undefined,
   Refused<"engine_unavailable">,
-  Engine | MessageLog | SessionStore | Settings
+  Engine | LocalConnections | MessageLog | SessionStore | Settings
 > {
   const position = parsePosition(text)
   if (!isSessionId(sessionId) || position === undefined) return undefined
@@ -66,7 +67,12 @@ export const takeSession = Effect.fnUntraced(function* (
   // After the reads: each of them may have met a new one.
   if (position.epoch !== engine.epoch()) return undefined
   if (!engine.isFresh()) return yield* Effect.fail(new Refusal("engine_unavailable", "the subscription is not fresh"))
-  const session = yield* sessions.take(stored.session, { node, connectionId })
+  const { writeLater } = yield* LocalConnections
+  // Without an answer it may be this connection's all the same.
+  const mine = { id: sessionId, owner: stored.session.owner + 1 }
+  const session = yield* Effect.tapError(sessions.take(stored.session, { node, connectionId }), () =>
+    Effect.sync(() => writeLater({ connectionId, session: mine, outcome: "kept" })),
+  )
   if (session === undefined)
     return yield* Effect.fail(new Refusal("engine_unavailable", "the session was taken meanwhile"))
   return { session, floor: position.offsets }

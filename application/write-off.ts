@@ -25,7 +25,7 @@ export const writeOff = Effect.fnUntraced(function* (
   if (session !== undefined && outcome !== "taken" && leftover.owned === undefined) {
     const sessions = yield* SessionStore
     const write = outcome === "ended" ? sessions.end : sessions.drop
-    leftover.owned = yield* write(session.id, session.owner)
+    leftover.owned = yield* write(session.id, session.owner, connectionId)
   }
   const recoverable = session !== undefined && outcome === "kept" && leftover.owned === true
   const { presence } = yield* Settings

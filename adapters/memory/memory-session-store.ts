@@ -39,11 +39,18 @@ export const memorySessionStore: Layer.Layer<SessionStore, never, MemoryStore | 
       const stored = all.get(id)
       return stored?.session.owner === owner ? stored : undefined
     }
-    const write = (id: string, owner: number, change: (stored: Stored) => void): Effect.Effect<boolean> =>
+    const write = (
+      id: string,
+      owner: number,
+      change: (stored: Stored) => void,
+      connectionId?: string,
+    ): Effect.Effect<boolean> =>
       Effect.sync(() => {
         const stored = owned(id, owner)
-        if (stored !== undefined) change(stored)
-        return stored !== undefined
+        if (stored === undefined) return false
+        if (connectionId !== undefined && stored.session.connectionIds.at(-1) !== connectionId) return false
+        change(stored)
+        return true
       })
 
     metrics.observe("sessions", () => all.size)
@@ -84,8 +91,8 @@ export const memorySessionStore: Layer.Layer<SessionStore, never, MemoryStore | 
         }),
       join: (id, owner, room, entry) => write(id, owner, ({ session }) => session.rooms.set(room, entry)),
       leave: (id, owner, room) => write(id, owner, ({ session }) => session.rooms.delete(room)),
-      drop: (id, owner) =>
-        write(id, owner, (stored) => {
+      drop: (id, owner, connectionId) => {
+        const dropNow = (stored: Stored): void => {
           stored.droppedAt = state.nowMs()
           dropped.delete(id)
           dropped.add(id)
@@ -94,8 +101,10 @@ export const memorySessionStore: Layer.Layer<SessionStore, never, MemoryStore | 
             metrics.limitHit("dropped_sessions")
             forget(first)
           }
-        }),
-      end: (id, owner) => write(id, owner, () => forget(id)),
+        }
+        return write(id, owner, dropNow, connectionId)
+      },
+      end: (id, owner, connectionId) => write(id, owner, () => forget(id), connectionId),
     }
   }),
 )

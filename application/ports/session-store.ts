@@ -30,8 +30,9 @@ export class SessionStore extends Context.Service<
     ) => Effect.Effect<Session | undefined, Unavailable>
     readonly join: (id: string, owner: number, room: RoomName, entry: Entry) => Effect.Effect<boolean, Unavailable>
     readonly leave: (id: string, owner: number, room: RoomName) => Effect.Effect<boolean, Unavailable>
-    readonly drop: (id: string, owner: number) => Effect.Effect<boolean, Unavailable>
+    /** Both name the connection too: a takeover without an answer may be another's, under the same number. */
+    readonly drop: (id: string, owner: number, connectionId: string) => Effect.Effect<boolean, Unavailable>
     /** Ends it for good: its client was sent away. */
-    readonly end: (id: string, owner: number) => Effect.Effect<boolean, Unavailable>
+    readonly end: (id: string, owner: number, connectionId: string) => Effect.Effect<boolean, Unavailable>
   }
 >()("roomcast/application/ports/session-store") {}

@@ -1,41 +1,33 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { connectAnswer } from "#application/connect-answer.ts"
-import { beginBehindGate } from "#application/connection-gate.ts"
+import { admit, enrol, type Newcomer } from "#application/enrol-connection.ts"
 import { identifyClient } from "#application/identify-client.ts"
-import { LocalConnection, LocalConnections } from "#application/local-connections.ts"
+import { type LocalConnection, LocalConnections } from "#application/local-connections.ts"
 import { Backend } from "#application/ports/backend.ts"
 import { ConnectionDirectory } from "#application/ports/connection-directory.ts"
 import { Engine } from "#application/ports/engine.ts"
 import { EventHandlers } from "#application/ports/event-handlers.ts"
 import { Ids } from "#application/ports/ids.ts"
-import type { Link } from "#application/ports/link.ts"
 import type { MessageLog } from "#application/ports/message-log.ts"
 import { Revocations } from "#application/ports/revocations.ts"
 import { SessionStore } from "#application/ports/session-store.ts"
 import { Settings } from "#application/ports/settings.ts"
 import type { TokenVerifier } from "#application/ports/token-verifier.ts"
 import { type TakenSession, takeSession } from "#application/take-session.ts"
-import { writeOffOrLater } from "#application/write-off.ts"
-import { CLOSINGS } from "#domain/closing.ts"
 import { type Declined, Refusal, type Refused } from "#domain/errors.ts"
-import type { Offset } from "#domain/offset.ts"
 import { member } from "#domain/presence.ts"
 import type { RoomName } from "#domain/room.ts"
 import { FIRST_OWNER, type Session } from "#domain/session.ts"
 import { type Claims, type User, userOf } from "#domain/user.ts"
 
-export interface OpenCommand {
-  readonly connectionId: string
+export interface OpenCommand extends Newcomer {
   readonly token: string | undefined
   /** What the client sent back of an earlier session, unchecked. */
   readonly sessionId: unknown
   readonly position: unknown
   /** False: `(data)` alone, without position and recovery. */
   readonly meta: boolean
-  readonly address: string
-  readonly transport: string
-  readonly link: Link
 }
 
 /** An admitted connection: what `startConnection` goes on with once CONNECT was answered. */
@@ -102,9 +94,7 @@ const openTaken = Effect.fnUntraced(function* (
   now: number,
 ) {
   const user = userOf(session.info === undefined ? claims : { ...claims, info: session.info })
-  const connection = connectionOf(command, user, now, session, floor)
-  yield* track(connection, command.link)
-  const stayedPresent = yield* register(connection)
+  const { connection, stayedPresent } = yield* enrol(command, { user, session, floor, now })
   yield* checkRevoked(claims)
   yield* admit(connection)
   return { connection, recovered: true, asked: true, stayedPresent, rooms: [] }
@@ -122,9 +112,7 @@ const openFresh = Effect.fnUntraced(function* (command: OpenCommand, claims: Cla
   const open = Effect.gen(function* () {
     const engine = yield* Engine
     const session = command.meta ? yield* freshSession(command.connectionId, claims.userId, info) : undefined
-    const connection = connectionOf(command, user, now, session, engine.workedOff)
-    yield* track(connection, command.link)
-    yield* register(connection)
+    const { connection } = yield* enrol(command, { user, session, floor: engine.workedOff, now })
     if ((yield* directory.countOf(claims.userId)) > most) return yield* Effect.fail(tooMany)
     yield* passHandlers(connection, claims)
     return connection
@@ -150,72 +138,6 @@ const tellBackend = Effect.fnUntraced(function* (connectionId: string, { claims:
   if (backend.hears("connection.connect")) backend.notify("connection.disconnect", member(userId, connectionId, info))
 })
 
-/** The last step, in one turn with the look whether it is still there: from here on its close tells everybody. */
-const admit = (connection: LocalConnection): Effect.Effect<void, Refused<"engine_unavailable">> =>
-  Effect.suspend(() => {
-    if (connection.closed) return Effect.fail(wentAway())
-    connection.admitted = true
-    return Effect.void
-  })
-
-const wentAway = () => new Refusal("engine_unavailable", "the client went away while it was connecting")
-
-const connectionOf = (
-  command: OpenCommand,
-  user: User,
-  now: number,
-  session: Session | undefined,
-  floor: readonly Offset[],
-): LocalConnection =>
-  new LocalConnection(
-    {
-      id: command.connectionId,
-      user,
-      connectedAt: now,
-      address: command.address,
-      transport: command.transport,
-      session: session === undefined ? undefined : { id: session.id, owner: session.owner },
-      ids: session?.connectionIds ?? [command.connectionId],
-      rooms: session?.rooms ?? [],
-      floor,
-    },
-    command.link,
-  )
-
-/** From here on the transport's end is this connection's, and its gate is closed until `startConnection` opens it. */
-const track = Effect.fnUntraced(function* (connection: LocalConnection, link: Link) {
-  const local = yield* LocalConnections
-  const owner = local.add(connection)
-  link.opened(connection)
-  yield* beginBehindGate(connection)
-  if (owner) return
-  link.close(CLOSINGS.sessionTaken)
-  return yield* Effect.fail(new Refusal("engine_unavailable", "the session was taken meanwhile"))
-})
-
-/** Answers whether a connection that it takes the place of was still shown to others. */
-const register = Effect.fnUntraced(function* (connection: LocalConnection) {
-  const { node } = yield* Settings
-  const directory = yield* ConnectionDirectory
-  const { info } = connection.user.claims
-  const stayedPresent = yield* directory.register(
-    {
-      connectionId: connection.id,
-      userId: connection.userId,
-      node,
-      transport: connection.transport,
-      address: connection.address,
-      rooms: connection.applicationRooms,
-      connectedAt: connection.connectedAt,
-      ...(info !== undefined && { info }),
-    },
-    connection.ids.filter((id) => id !== connection.id),
-  )
-  if (connection.leftover === undefined) return stayedPresent
-  yield* writeOffOrLater(connection.leftover)
-  return yield* Effect.fail(wentAway())
-})
-
 /** A revocation may come while its token is being checked: it closes only what it finds registered. */
 const checkRevoked = Effect.fnUntraced(function* (claims: Claims) {
   const revocations = yield* Revocations
@@ -235,7 +157,11 @@ const freshSession = Effect.fnUntraced(function* (connectionId: string, userId: 
     rooms: new Map(),
     info,
   }
-  yield* sessions.open(session)
+  const { writeLater } = yield* LocalConnections
+  // Without an answer it may be there all the same.
+  yield* Effect.tapError(sessions.open(session), () =>
+    Effect.sync(() => writeLater({ connectionId, session, outcome: "ended" })),
+  )
   return session
 })
 

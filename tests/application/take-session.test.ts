@@ -2,6 +2,7 @@ import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { TestClock } from "effect/testing"
 import { describe } from "vitest"
+import { LocalConnections } from "#application/local-connections.ts"
 import { Engine } from "#application/ports/engine.ts"
 import { MessageLog } from "#application/ports/message-log.ts"
 import { SessionStore } from "#application/ports/session-store.ts"
@@ -9,6 +10,8 @@ import type { Settings } from "#application/ports/settings.ts"
 import type { Services } from "#application/services.ts"
 import { takeSession } from "#application/take-session.ts"
 import { publishMessage } from "#application/use-cases/publish-message.ts"
+import { tendDepartures } from "#application/use-cases/tend-departures.ts"
+import { Refusal } from "#domain/errors.ts"
 import { formatPosition } from "#domain/offset.ts"
 import type { RoomName } from "#domain/room.ts"
 import { compileRoomRules } from "#domain/room-rules.ts"
@@ -68,7 +71,7 @@ const dropped = Effect.gen(function* () {
     info: undefined,
   }
   yield* sessions.open(session)
-  yield* sessions.drop(SESSION_ID, 1)
+  yield* sessions.drop(SESSION_ID, 1, "c1")
   return { position: formatPosition(engine.epoch(), [at]), at }
 })
 
@@ -128,13 +131,55 @@ describe("a session that a client names", () => {
   )
 
   test(
+    "is dropped again when the engine is back, where a takeover got no answer and was done or not",
+    Effect.gen(function* () {
+      const { position } = yield* dropped
+      const sessions = yield* SessionStore
+      const away = Effect.fail(new Refusal("engine_unavailable", "no answer"))
+      const { unwritten } = yield* LocalConnections
+      for (const done of [true, false]) {
+        const before = yield* owner
+        const lost = take(position).pipe(
+          Effect.provideService(SessionStore, {
+            ...sessions,
+            take: (read, by) => Effect.andThen(done ? Effect.asVoid(sessions.take(read, by)) : Effect.void, away),
+          }),
+        )
+        assert.strictEqual((yield* Effect.flip(lost))._tag, "engine_unavailable")
+        assert.strictEqual(unwritten.size, 1)
+        yield* TestClock.adjust(1_000)
+        yield* tendDepartures()
+        assert.strictEqual(unwritten.size, 0)
+        const stored = yield* sessions.read(SESSION_ID)
+        assert.strictEqual(stored?.session.owner, (before ?? 0) + (done ? 1 : 0))
+        assert.isDefined(stored?.droppedAt)
+      }
+    }),
+  )
+
+  test(
+    "is not dropped for another connection's takeover where this one's got no answer",
+    Effect.gen(function* () {
+      const { position } = yield* dropped
+      const sessions = yield* SessionStore
+      const away = Effect.fail(new Refusal("engine_unavailable", "no answer"))
+      yield* Effect.flip(take(position).pipe(Effect.provideService(SessionStore, { ...sessions, take: () => away })))
+      const read = yield* sessions.read(SESSION_ID)
+      if (read === undefined) return assert.fail("no session")
+      yield* sessions.take(read.session, { node: "b", connectionId: "c9" })
+      yield* tendDepartures()
+      assert.isUndefined((yield* sessions.read(SESSION_ID))?.droppedAt)
+    }),
+  )
+
+  test(
     "is gone when the window is over, and not before",
     Effect.gen(function* () {
       const { position } = yield* dropped
       yield* TestClock.adjust(WINDOW_MS)
       assert.isDefined(yield* take(position))
       const sessions = yield* SessionStore
-      yield* sessions.drop(SESSION_ID, 2)
+      yield* sessions.drop(SESSION_ID, 2, "c2")
       yield* TestClock.adjust(WINDOW_MS + 1)
       assert.isUndefined(yield* take(position))
     }),

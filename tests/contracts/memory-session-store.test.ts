@@ -34,7 +34,7 @@ describe("memory sessions, past the number that may wait for their clients", () 
         for (const { id } of sessions) if ((yield* store.read(id)) !== undefined) found.push(id.replaceAll("-", ""))
         return found
       })
-      const drop = (name: string, owner = 1) => store.drop(sessionOf(name).id, owner)
+      const drop = (name: string, owner = 1) => store.drop(sessionOf(name).id, owner, `c${owner}`)
       for (const name of ["s0", "s1", "s2"]) yield* drop(name)
       expect([yield* left, metrics.hits]).toEqual([["lives", "s0", "s1", "s2", "s3", "s4"], []])
       yield* store.take(sessionOf("s0"), { node: "n", connectionId: "c2" })
@@ -52,7 +52,7 @@ describe("memory sessions, past the number that may wait for their clients", () 
     return Effect.gen(function* () {
       const store = yield* SessionStore
       for (const name of ["lives", "goes"]) yield* store.open(sessionOf(name))
-      yield* store.drop(sessionOf("goes").id, 1)
+      yield* store.drop(sessionOf("goes").id, 1, "c1")
       expect(metrics.gauge("sessions")).toBe(2)
       yield* TestClock.adjust(WINDOW_MS + 10_001)
       expect(metrics.gauge("sessions")).toBe(1)

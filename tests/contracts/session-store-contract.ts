@@ -113,8 +113,8 @@ export const sessionStoreContract = (
         ] as const) {
           expect(yield* store.join(id, owner, EVERYBODY, ENTRY)).toBe(false)
           expect(yield* store.leave(id, owner, A)).toBe(false)
-          expect(yield* store.drop(id, owner)).toBe(false)
-          expect(yield* store.end(id, owner)).toBe(false)
+          expect(yield* store.drop(id, owner, "c1")).toBe(false)
+          expect(yield* store.end(id, owner, "c1")).toBe(false)
         }
         const stored = yield* store.read(S.id)
         expect([...(stored?.session.rooms.keys() ?? [])]).toEqual([A])
@@ -148,8 +148,8 @@ export const sessionStoreContract = (
         yield* store.take(S, BY)
         expect(yield* store.join(S.id, 1, EVERYBODY, ENTRY)).toBe(false)
         expect(yield* store.leave(S.id, 1, A)).toBe(false)
-        expect(yield* store.drop(S.id, 1)).toBe(false)
-        expect(yield* store.end(S.id, 1)).toBe(false)
+        expect(yield* store.drop(S.id, 1, "c1")).toBe(false)
+        expect(yield* store.end(S.id, 1, "c1")).toBe(false)
         const stored = yield* store.read(S.id)
         expect([...(stored?.session.rooms.keys() ?? []), stored?.droppedAt]).toEqual([A, undefined])
         expect(yield* store.join(S.id, 2, EVERYBODY, ENTRY)).toBe(true)
@@ -199,7 +199,7 @@ export const sessionStoreContract = (
         yield* store.open(S)
         const opened = yield* store.read(S.id)
         yield* advance(1_000)
-        expect(yield* store.drop(S.id, 1)).toBe(true)
+        expect(yield* store.drop(S.id, 1, "c1")).toBe(true)
         yield* advance(windowMs - 1_000)
         const stored = yield* store.read(S.id)
         expect(stored?.session).toEqual(S)
@@ -214,26 +214,36 @@ export const sessionStoreContract = (
         const lives = sessionOf("lives")
         yield* store.open(lives)
         yield* store.open(S)
-        yield* store.drop(S.id, 1)
+        yield* store.drop(S.id, 1, "c1")
         yield* advance(windowMs - 1_000)
         expect((yield* store.take(S, BY))?.owner).toBe(2)
         yield* advance(3 * windowMs)
         expect((yield* store.read(S.id))?.droppedAt).toBeUndefined()
         expect((yield* readSession(store, lives.id))?.id).toBe(lives.id)
-        yield* store.drop(S.id, 2)
+        yield* store.drop(S.id, 2, "c2")
         yield* advance(windowMs + 1_000)
         expect(yield* store.read(S.id)).toBeUndefined()
+      }))
+
+    test("is dropped and ended by the connection that has it, and by none that lost a race for the same number", (store) =>
+      Effect.gen(function* () {
+        yield* store.open(S)
+        yield* store.take(S, BY)
+        expect(yield* store.drop(S.id, 2, "c3")).toBe(false)
+        expect(yield* store.end(S.id, 2, "c1")).toBe(false)
+        expect((yield* store.read(S.id))?.droppedAt).toBeUndefined()
+        expect(yield* store.drop(S.id, 2, "c2")).toBe(true)
       }))
 
     test("ends one for good, dropped or not: nobody takes it over", (store, taken) =>
       Effect.gen(function* () {
         for (const session of [S, sessionOf("other")]) {
           yield* store.open(session)
-          if (session === S) yield* store.drop(S.id, 1)
-          expect(yield* store.end(session.id, 1)).toBe(true)
+          if (session === S) yield* store.drop(S.id, 1, "c1")
+          expect(yield* store.end(session.id, 1, "c1")).toBe(true)
           expect(yield* store.read(session.id)).toBeUndefined()
           expect(yield* store.take(session, BY)).toBeUndefined()
-          expect(yield* store.end(session.id, 1)).toBe(false)
+          expect(yield* store.end(session.id, 1, "c1")).toBe(false)
         }
         expect(taken).toEqual([])
       }))
