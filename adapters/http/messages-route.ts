@@ -40,8 +40,10 @@ export const messagesRoute = (run: Run, pushesPerSecond: number): Hono<Env> =>
           (answer) => c.json(answer, 202),
         )
       const { timeoutMs } = body.ack
-      return run(c, Effect.andThen(admitted, begin(c, pushWithAcks({ push, timeoutMs, idempotency }))), (answer) =>
-        c.json(answer, 200),
+      return run(
+        c,
+        Effect.andThen(admitted, begin(c, pushWithAcks({ push, from: "backend", timeoutMs, idempotency }))),
+        (answer) => c.json(answer, 200),
       )
     })
     .post("/messages/batch", mayPublish, jsonBody(batchSchema), async (c) => {

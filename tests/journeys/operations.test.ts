@@ -135,6 +135,7 @@ describe("handlers", () => {
        export default defineHandler({ event: "chat.send", timeout: "1s", input: z.object({ room: z.string(), text: z.string().min(1) }),
          async handle({ room, text }: { room: string; text: string }, { join, push, refuse, userId }) {
            if (text === "boom") throw new Error("a secret of the handler")
+           if (text === "ask") return push({ to: { rooms: [room] }, event: "chat.ask", data: text, ack: { timeoutMs: 900 } })
            if (text === "hang") return new Promise(() => {})
            if (text === "rude") refuse("rude", "be nice")
            await join(room)
@@ -151,6 +152,11 @@ describe("handlers", () => {
     expect(answer).toMatchObject({ ok: true, data: { id: expect.any(String), offset: expect.any(String) } })
     await until("the message", () => client.received.length === 1)
     expect(client.received[0]).toMatchObject({ event: "chat.message", data: { text: "hi", from: "ann" } })
+    client.socket.on("chat.ask", (_data, _meta, ack) => ack("yes"))
+    expect(await client.ask("chat.send", { room: "open:chat", text: "ask" })).toMatchObject({
+      ok: true,
+      data: { responses: [{ connectionId: client.socket.id, userId: "ann", data: "yes" }], missing: [] },
+    })
     const refused = await Promise.all(
       ["", "boom", "hang", "rude"].map((text) => client.ask("chat.send", { room: "open:chat", text })),
     )
