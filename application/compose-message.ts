@@ -1,5 +1,5 @@
 import * as Effect from "effect/Effect"
-import { isReservedEvent } from "#domain/client-event.ts"
+import { ownerOfEvent } from "#domain/client-event.ts"
 import { Refusal, type Refused } from "#domain/errors.ts"
 import { invalidRequest } from "#domain/invalid-request.ts"
 import type { Message } from "#domain/message.ts"
@@ -29,15 +29,18 @@ export type ComposeRefusal = Refused<
 
 const MAX_TTL_MS = 365 * 24 * 3_600_000
 
+const RESERVED = {
+  "the gateway": "names that begin with room: or session: are the gateway's",
+  "Socket.IO": "a name that Socket.IO keeps to itself: its clients close on it",
+} as const
+
 /** Why a name cannot be that of an application's event. */
 export const eventRefusal = (event: unknown): Refused<"invalid_request" | "reserved_event"> | undefined => {
   const fault = nameFault(event, "event")
   if (fault !== undefined) return invalidRequest([{ pointer: "/event", detail: fault }])
-  return isReservedEvent(event as string)
-    ? new Refusal("reserved_event", "names that begin with room: or session: are the gateway's", {
-        faults: [{ pointer: "/event", detail: "begins with room: or session:" }],
-      })
-    : undefined
+  const owner = ownerOfEvent(event as string)
+  if (owner === undefined) return undefined
+  return new Refusal("reserved_event", RESERVED[owner], { faults: [{ pointer: "/event", detail: RESERVED[owner] }] })
 }
 
 /** Checks a push and makes its message, field by field, its data encoded once. */

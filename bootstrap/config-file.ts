@@ -46,5 +46,6 @@ export const readConfigFile = (draft: ConfigDraft, path: string, readFile: (path
 /** `ENOENT` and the like; on Deno, the error's name. */
 export const reasonOf = (error: unknown): string => {
   if (!(error instanceof Error)) return "unknown"
+  if (error instanceof TypeError) return "it is not UTF-8"
   return "code" in error && typeof error.code === "string" ? error.code : error.name
 }

@@ -29,6 +29,20 @@ export const isNodeId = (value: string): boolean => /^[A-Za-z\d][\w.-]{0,62}$/.t
 /** `whsec_` and base64, as the Standard Webhooks libraries take it. How much of it there must be is production's. */
 export const isWebhookSecret = (value: string): boolean => /^whsec_[A-Za-z\d+/]+={0,2}$/.test(value)
 
+const isPublicJwk = (value: unknown): boolean =>
+  typeof value === "object" && value !== null && "kty" in value && value.kty !== "oct" && !("d" in value)
+
+/** By its form; whether it is a key at all is found out when it is imported. */
+export const isPublicKey = (value: string): boolean => {
+  const text = value.trim()
+  if (text.startsWith("-----BEGIN PUBLIC KEY-----")) return true
+  try {
+    return isPublicJwk(JSON.parse(text))
+  } catch {
+    return false
+  }
+}
+
 /** `sha256:` and the digest in base64url, as `roomcast key` prints it. */
 export const isKeyHash = (value: string): boolean => /^sha256:[\w-]{43}$/.test(value)
 

@@ -15,9 +15,11 @@ export interface Mistake {
 
 const MAX_SHOWN = 80
 
-/** A URL's user and password are left out. */
+/** A URL's user, password and query are left out: they may be secrets. */
 const show = (value: unknown): string => {
-  const shown = (JSON.stringify(value) ?? typeof value).replace(/\/\/[^/\s]*@/, "//…@")
+  const shown = (JSON.stringify(value) ?? typeof value)
+    .replace(/\/\/[^/\s]*@/, "//…@")
+    .replace(/(:\/\/[^?]*\?)[^"]+/, "$1…")
   return shown.length > MAX_SHOWN ? `${shown.slice(0, MAX_SHOWN)}…` : shown
 }
 

@@ -8,6 +8,7 @@ import {
   isNetwork,
   isNodeId,
   isOrigin,
+  isPublicKey,
   isWebhookSecret,
   patternFault,
   roomPatternFault,
@@ -125,10 +126,10 @@ const jwt = z.strictObject({
     "text without spaces around it; in production 32 bytes or more that nobody can guess",
     isSecret,
   ).optional(),
-  publicKey: text(
+  publicKey: secretText(
     "Checks tokens that were signed with its private key.",
-    "a PEM public key, or a public JWK as JSON",
-    notEmpty,
+    "a PEM public key (-----BEGIN PUBLIC KEY-----), or a public JWK as JSON; no private or symmetric key",
+    isPublicKey,
   ).optional(),
   jwksUrl: text(
     "A key set (RFC 7517) that checks tokens.",

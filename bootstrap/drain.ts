@@ -1,3 +1,4 @@
+import type { Server } from "node:http"
 import { setTimeout as sleep } from "node:timers/promises"
 import type { LocalConnections } from "#application/local-connections.ts"
 import { CLOSINGS } from "#domain/closing.ts"
@@ -22,5 +23,21 @@ export const drainConnections = async (local: LocalConnections["Service"], timeM
       if (link.close(CLOSINGS.draining)) closed++
     }
     await sleep(Math.min(TURN_MS, Math.max(0, until - Date.now())))
+  }
+}
+
+/**
+ * Lets requests that are under way be answered while the server closes, until `until` (ms since 1970) at most: by itself
+ * it would wait for a body that never comes, and for kept-alive connections that nobody uses.
+ */
+export const endRequests = async (server: Server, closing: Promise<void>, until: number): Promise<void> => {
+  const turn = setInterval(() => {
+    if (Date.now() < until) server.closeIdleConnections()
+    else server.closeAllConnections()
+  }, TURN_MS)
+  try {
+    await closing
+  } finally {
+    clearInterval(turn)
   }
 }

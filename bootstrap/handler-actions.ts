@@ -3,6 +3,7 @@ import type { HandlerActions } from "#application/ports/handler-actions.ts"
 import type { Services } from "#application/services.ts"
 import { changeMembership } from "#application/use-cases/change-membership.ts"
 import { publishMessage } from "#application/use-cases/publish-message.ts"
+import { pushWithAcks } from "#application/use-cases/push-with-acks.ts"
 import { Refusal } from "#domain/errors.ts"
 import { parseRoomName, roomFault } from "#domain/room.ts"
 
@@ -18,6 +19,8 @@ export const handlerActions = (runPromise: () => RunPromise): HandlerActions["Se
   }
   return {
     push: (push) => runPromise()(publishMessage({ push, from: "handler", idempotency: undefined })),
+    pushWithAcks: (push, timeoutMs) =>
+      runPromise()(pushWithAcks({ push, from: "handler", timeoutMs, idempotency: undefined })),
     join: membership("join"),
     leave: membership("leave"),
   }

@@ -1,5 +1,7 @@
 /** The package's entry. A handler module gets the same by name, without having it installed. */
 export {
+  type AckedPush,
+  type AckedPushInput,
   ActionRefused,
   type CheckedEventHandler,
   type ConnectHandler,
@@ -9,6 +11,7 @@ export {
   type EventHandler,
   type HandlerContext,
   type HandlerLog,
+  type Push,
   type Pushed,
   type PushInput,
   type SchemaIssue,

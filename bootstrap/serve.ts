@@ -22,7 +22,7 @@ import { obeyCommand } from "#application/use-cases/obey-command.ts"
 import { tendConnections } from "#application/use-cases/tend-connections.ts"
 import { tendDepartures } from "#application/use-cases/tend-departures.ts"
 import type { Config } from "./config.ts"
-import { drainConnections } from "./drain.ts"
+import { drainConnections, endRequests } from "./drain.ts"
 import { handlerActions, type RunPromise } from "./handler-actions.ts"
 import { layers } from "./layers.ts"
 import { logStrayRejections } from "./stray-rejections.ts"
@@ -202,11 +202,11 @@ const openEdges = async (
   return {
     url,
     close: async () => {
+      const until = Date.now() + config.drain.time
       draining = true
       clients.drain()
       await drainConnections(local, config.drain.time)
-      await clients.close()
-      server.closeAllConnections()
+      await endRequests(server, clients.close(), until)
       leaveRejections()
     },
   }

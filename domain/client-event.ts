@@ -14,5 +14,11 @@ export const compileEventRules = (rules: readonly EventRule[]): EventRuleOf => {
   return (event) => compiled.find(([matches]) => matches(event))?.[1]
 }
 
-/** Names that belong to the gateway; what Socket.IO itself reserves never arrives here. */
-export const isReservedEvent = (event: string): boolean => event.startsWith("room:") || event.startsWith("session:")
+/** What Socket.IO keeps to itself: a stock client that is sent one of them takes the stream for broken and closes. */
+const SOCKET_IO_EVENTS = ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"]
+
+/** Whose the name is, where it is not the application's to use. */
+export const ownerOfEvent = (event: string): "the gateway" | "Socket.IO" | undefined => {
+  if (event.startsWith("room:") || event.startsWith("session:")) return "the gateway"
+  return SOCKET_IO_EVENTS.includes(event) ? "Socket.IO" : undefined
+}

@@ -1,10 +1,11 @@
 import * as Effect from "effect/Effect"
 import type { Caller } from "#application/ports/event-handlers.ts"
-import type { HandlerActions } from "#application/ports/handler-actions.ts"
+import type { AckedPush, HandlerActions, Pushed, PushInput } from "#application/ports/handler-actions.ts"
 import { declinedFault } from "#domain/declined.ts"
 import { Declined, Refusal } from "#domain/errors.ts"
 import { ActionRefused } from "./action-refused.ts"
-import type { HandlerContext, HandlerLog } from "./handler-context.ts"
+import { checkPush } from "./check-push.ts"
+import type { AckedPushInput, HandlerContext, HandlerLog, Push } from "./handler-context.ts"
 
 /** What `refuse` throws: never seen outside, unless a handler catches it, which is its own business. */
 export class HandlerRefusal extends Error {
@@ -23,12 +24,24 @@ const refuse = (code: string, message: string, details?: unknown): never => {
   throw new HandlerRefusal(new Declined(code, message, details))
 }
 
-const orRefused = async <A>(action: Promise<A>): Promise<A> => {
+const orRefused = async <A>(act: () => Promise<A>): Promise<A> => {
   try {
-    return await action
+    return await act()
   } catch (error) {
     throw error instanceof Refusal || error instanceof Declined ? new ActionRefused(error) : error
   }
+}
+
+const pushBy = (actions: HandlerActions["Service"]): Push => {
+  function push(given: AckedPushInput): Promise<AckedPush>
+  function push(given: PushInput): Promise<Pushed>
+  function push(given: PushInput): Promise<Pushed | AckedPush> {
+    return orRefused(async () => {
+      const { ack, ...checked } = checkPush(given)
+      return ack === undefined ? actions.push(checked) : actions.pushWithAcks(checked, ack.timeoutMs)
+    })
+  }
+  return push
 }
 
 /** Runs a log effect where the handler is, with the annotations of the event's own fiber. */
@@ -60,9 +73,9 @@ export const callerContext = (
   userId: caller.userId,
   connectionId: caller.connectionId,
   info: caller.info,
-  push: (push) => orRefused(actions.push(push)),
-  join: (room, connectionId = caller.connectionId) => orRefused(actions.join(connectionId, room)),
-  leave: (room, connectionId = caller.connectionId) => orRefused(actions.leave(connectionId, room)),
+  push: pushBy(actions),
+  join: (room, connectionId = caller.connectionId) => orRefused(() => actions.join(connectionId, room)),
+  leave: (room, connectionId = caller.connectionId) => orRefused(() => actions.leave(connectionId, room)),
   refuse,
   log: handlerLog(runLog, labels),
   signal,

@@ -1,9 +1,14 @@
-import type { PushInput } from "#application/ports/handler-actions.ts"
+import type { AckedPush, Pushed, PushInput } from "#application/ports/handler-actions.ts"
 
-/** What a push answers: as `POST /v1/messages` does. */
-export interface Pushed {
-  readonly id: string
-  readonly offset?: string
+/** A push that waits, for so long at most, for what the clients acknowledge it with. It is not logged. */
+export interface AckedPushInput extends PushInput {
+  readonly ack: { readonly timeoutMs: number }
+}
+
+/** Takes and answers what `POST /v1/messages` does. */
+export interface Push {
+  (push: AckedPushInput): Promise<AckedPush>
+  (push: PushInput): Promise<Pushed>
 }
 
 /** Goes to the gateway's log, with the connection's id and the event. Properties are redacted as everywhere. */
@@ -21,7 +26,7 @@ export interface HandlerContext {
   /** The token's `info` claim, or what the connect webhook made of it. */
   readonly info: unknown
   /** Pushes with the backend's rights: nobody's permission is asked. Rejects with ActionRefused. */
-  readonly push: (push: PushInput) => Promise<Pushed>
+  readonly push: Push
   /** Joins the caller's connection, or another one of this node, with the backend's rights. Rejects with ActionRefused. */
   readonly join: (room: string, connectionId?: string) => Promise<void>
   /** Rejects with ActionRefused. */

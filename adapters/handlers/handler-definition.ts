@@ -1,4 +1,4 @@
-import { isReservedEvent } from "#domain/client-event.ts"
+import { ownerOfEvent } from "#domain/client-event.ts"
 import { DURATION_FORMS, parseDuration } from "#domain/duration.ts"
 import { nameFault } from "#domain/name.ts"
 import type { HandlerContext } from "./handler-context.ts"
@@ -16,9 +16,6 @@ export interface CheckedHandler {
 
 const SYSTEM_EVENTS: readonly unknown[] = ["connect", "disconnect", "error"] satisfies SystemEvent[]
 
-/** Socket.IO keeps these to itself: no client can emit them. https://socket.io/docs/v4/emit-cheatsheet/ */
-const SOCKET_IO_EVENTS = ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"]
-
 const MAX_TIMEOUT_MS = 3_600_000
 
 const shown = (value: unknown): string => {
@@ -29,11 +26,12 @@ const shown = (value: unknown): string => {
 
 const eventFault = (event: unknown): string | undefined => {
   if (typeof event !== "string") return `event is text, found ${shown(event)}`
-  if (SOCKET_IO_EVENTS.includes(event))
+  const owner = ownerOfEvent(event)
+  if (owner === "Socket.IO")
     return `event is a name that Socket.IO does not keep to itself, found ${shown(event)}${
       SYSTEM_EVENTS.includes(event) ? ` (on: ${shown(event)} hears the gateway's)` : ""
     }`
-  if (isReservedEvent(event))
+  if (owner === "the gateway")
     return `event is a name of your own: those that begin with room: or session: are the gateway's, found ${shown(event)}`
   return nameFault(event, "event")
 }

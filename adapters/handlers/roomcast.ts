@@ -3,7 +3,7 @@
  * so that a handler needs no package of its own.
  */
 export { z } from "zod"
-export type { PushInput } from "#application/ports/handler-actions.ts"
+export type { AckedPush, Pushed, PushInput } from "#application/ports/handler-actions.ts"
 export type { TargetInput } from "#domain/target.ts"
 export { ActionRefused } from "./action-refused.ts"
 export {
@@ -15,5 +15,5 @@ export {
   type EventHandler,
   type Timeout,
 } from "./define-handler.ts"
-export type { HandlerContext, HandlerLog, Pushed } from "./handler-context.ts"
+export type { AckedPushInput, HandlerContext, HandlerLog, Push } from "./handler-context.ts"
 export type { SchemaIssue, SchemaResult, StandardSchema } from "./standard-schema.ts"

@@ -32,7 +32,7 @@ const attempt = async (handler: LoadedHandler, data: unknown, context: HandlerCo
     let input = data
     if (handler.input !== undefined) {
       const checked = await handler.input["~standard"].validate(data)
-      if (checked.issues !== undefined) return { kind: "refused", refusal: schemaRefusal(checked.issues) }
+      if (checked.issues !== undefined) return { kind: "refused", refusal: schemaRefusal(checked.issues, "data") }
       input = checked.value
     }
     return { kind: "answered", data: jsonResult(await handler.handle(input, context)) }

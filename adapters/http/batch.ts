@@ -1,7 +1,8 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import type { Pushed } from "#application/ports/handler-actions.ts"
 import type { Services } from "#application/services.ts"
-import { type PublishAnswer, type PublishRefusal, publishMessage } from "#application/use-cases/publish-message.ts"
+import { type PublishRefusal, publishMessage } from "#application/use-cases/publish-message.ts"
 import { Refusal, type Refused } from "#domain/errors.ts"
 import { payloadFault } from "#domain/payload.ts"
 import { internal, LOG } from "./endpoint.ts"
@@ -24,7 +25,7 @@ const publishItem = (
   item: unknown,
   index: number,
   key: BatchKey | undefined,
-): Effect.Effect<PublishAnswer, PublishRefusal, Services> => {
+): Effect.Effect<Pushed, PublishRefusal, Services> => {
   const checked = check(batchItemSchema, item)
   if (checked instanceof Refusal) return Effect.fail(checked)
   const push = pushOf(checked.value)

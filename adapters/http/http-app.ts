@@ -27,8 +27,6 @@ export interface HttpAppOptions extends ProbesOptions {
   /** Which browsers' pages may call the API. */
   readonly origins: (origin: string) => boolean
   readonly accessLog: boolean
-  /** Whether the node is over its mark: pushes get 503 then, and everything else goes on. */
-  readonly overloaded?: () => boolean
   /** The most bytes of a body; undefined: by `limits.payloadBytes`. */
   readonly bodyLimits: BodyLimits | undefined
 }
@@ -77,10 +75,7 @@ export const httpApp = (options: HttpAppOptions): Hono<Env> => {
   app.use("/v1/*", browsers(options.origins))
   app.use("/v1/*", authenticate(runtime, options.keys))
   const run = runOn(runtime)
-  app.route(
-    "/v1",
-    messagesRoute(run, { pushesPerSecond: limits.pushesPerSecond, overloaded: options.overloaded ?? (() => false) }),
-  )
+  app.route("/v1", messagesRoute(run, limits.pushesPerSecond))
   app.route("/v1", connectionsRoute(run))
   app.route("/v1", roomsRoute(run))
   app.route("/v1", usersRoute(run))

@@ -1,5 +1,5 @@
 import * as Effect from "effect/Effect"
-import { type Context, Hono, type MiddlewareHandler } from "hono"
+import { type Context, Hono } from "hono"
 import { publishMessage } from "#application/use-cases/publish-message.ts"
 import { pushWithAcks } from "#application/use-cases/push-with-acks.ts"
 import { Refusal } from "#domain/errors.ts"
@@ -18,26 +18,12 @@ const begin = <A, E, R>(c: Context<Env>, work: Effect.Effect<A, E, R>): Effect.E
     return work
   })
 
-const scoped = requireScope("publish")
+const mayPublish = requireScope("publish")
 
-/** Lets go of pushes while the node is overloaded, before their bodies are read. */
-const mayPush =
-  (overloaded: () => boolean): MiddlewareHandler<Env> =>
-  async (c, next) =>
-    overloaded() ? problem(c, new Refusal("overloaded", "this node has more to do than it can")) : scoped(c, next)
-
-export interface MessagesOptions {
-  /** 0 = no limit. */
-  readonly pushesPerSecond: number
-  /** The node is over its mark, DESIGN section 7: pushes are refused, temporarily. */
-  readonly overloaded: () => boolean
-}
-
-/** `POST /messages` and `POST /messages/batch`. DESIGN section 4. */
-export const messagesRoute = (run: Run, { pushesPerSecond, overloaded }: MessagesOptions): Hono<Env> => {
-  const admit = mayPush(overloaded)
-  return new Hono<Env>()
-    .post("/messages", admit, jsonBody(pushSchema), async (c) => {
+/** `POST /messages` and `POST /messages/batch`, at most so many pushes a second, 0 = any. DESIGN section 4. */
+export const messagesRoute = (run: Run, pushesPerSecond: number): Hono<Env> =>
+  new Hono<Env>()
+    .post("/messages", mayPublish, jsonBody(pushSchema), async (c) => {
       const header = idempotencyHeader(c)
       if (header instanceof Refusal) return problem(c, header)
       const idempotency =
@@ -54,11 +40,13 @@ export const messagesRoute = (run: Run, { pushesPerSecond, overloaded }: Message
           (answer) => c.json(answer, 202),
         )
       const { timeoutMs } = body.ack
-      return run(c, Effect.andThen(admitted, begin(c, pushWithAcks({ push, timeoutMs, idempotency }))), (answer) =>
-        c.json(answer, 200),
+      return run(
+        c,
+        Effect.andThen(admitted, begin(c, pushWithAcks({ push, from: "backend", timeoutMs, idempotency }))),
+        (answer) => c.json(answer, 200),
       )
     })
-    .post("/messages/batch", admit, jsonBody(batchSchema), async (c) => {
+    .post("/messages/batch", mayPublish, jsonBody(batchSchema), async (c) => {
       const header = idempotencyHeader(c)
       if (header instanceof Refusal) return problem(c, header)
       const { messages } = c.req.valid("json")
@@ -69,4 +57,3 @@ export const messagesRoute = (run: Run, { pushesPerSecond, overloaded }: Message
         (results) => c.json({ results }),
       )
     })
-}

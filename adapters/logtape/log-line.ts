@@ -18,6 +18,10 @@ export interface LogLine {
 
 const escapeUnit = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`
 
+/** Text of several lines that cannot steer a terminal; in JSON it stays the same text. */
+export const printable = (text: string): string =>
+  text.replace(/[^\P{Cc}\n\t]|[\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/gu, escapeUnit)
+
 /** JSON whose text can neither end a line nor steer a terminal: JSON itself escapes U+0000 to U+001F only. */
 const encode = (value: unknown): string =>
   JSON.stringify(value).replace(/[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g, escapeUnit)

@@ -38,7 +38,7 @@ const isIpv6 = (text: string): boolean => {
 type Rule = readonly [pattern: RegExp, replace: string | ((found: string) => string)]
 
 const RULES: readonly Rule[] = [
-  [/((?:set-)?cookie|authorization)(["']?\s{0,3}[:=]\s{0,3})[^\r\n]+/gi, `$1$2${REDACTED}`],
+  [/((?:set-)?cookie|authorization)(\\{0,7}["']?\s{0,3}[:=]\s{0,3})[^\r\n]+/gi, `$1$2${REDACTED}`],
   [/-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[\s\S]*?(?:-----END[A-Z ]{0,40}-----|$)/g, REDACTED],
   [/\/\/[^\s/@:"']*:[^\s/@]+@/g, `//${REDACTED}@`],
   // A JWT, or as much of one as is there: `eyJ` is `{"` in base64url. RFC 7519, section 3.1.
@@ -47,7 +47,7 @@ const RULES: readonly Rule[] = [
   [/whsec_[\w+/=-]+/g, REDACTED],
   [/(?<![a-z_])rc_[\w-]{4,}/g, REDACTED],
   [
-    /(?<![\w-])([\w-]*(?:token|secret|passw(?:or)?d|api[_-]?key|pid|sid|session(?:[_-]?id)?|email))(["']?\s{0,3}[:=]\s{0,3}["']?)(?!\[redacted)[^\s"'&,;}]+/gi,
+    /(?<![\w-])([\w-]*(?:token|secret|passw(?:or)?d|api[_-]?key|pid|sid|session(?:[_-]?id)?|email))(\\{0,7}["']?\s{0,3}[:=]\s{0,3}\\{0,7}["']?)(?!\[redacted)[^\s"'&,;}]+/gi,
     `$1$2${REDACTED}`,
   ],
   [/(?<![\p{L}\p{N}._%+-])[\p{L}\p{N}._%+-]+@(?:[\p{L}\p{N}-]+\.)+[\p{L}\p{N}-]{2,}/gu, REDACTED],

@@ -1,4 +1,5 @@
 import { Pool } from "undici"
+import { Bulkhead } from "./bulkhead.ts"
 import type { Endpoint } from "./endpoints.ts"
 import { type NoReply, post, type Reply } from "./post.ts"
 import { signedHeaders } from "./signed-request.ts"
@@ -13,8 +14,7 @@ const DEFAULT_TIMEOUT_MS = 10_000
 
 /** One endpoint with its connections. */
 export interface EndpointClient extends Endpoint {
-  /** Questions under way. */
-  asking: number
+  readonly questions: Bulkhead
   /** One try, signed now; at most the endpoint's own time-out. */
   readonly send: (
     id: string,
@@ -37,7 +37,7 @@ export const connectEndpoint = (endpoint: Endpoint, concurrency: number, answerB
   })
   return {
     ...endpoint,
-    asking: 0,
+    questions: new Bulkhead(concurrency),
     send: (id, body, timeoutMs, nowMs, signal) =>
       post(pool, endpoint.path, signedHeaders(endpoint.signer, id, body, nowMs), body, {
         timeoutMs: Math.min(

@@ -40,12 +40,12 @@ export const webhookBackend = (options: WebhookOptions): Layer.Layer<Backend, En
       )
       const { queue = 1_000, retryMs = 500, drainMs = 5_000 } = options
       const notices = yield* noticeEndpoints(clients, { queue, retryMs, drainMs }, metrics)
-      const asking = (): number => clients.reduce((sum, client) => sum + client.asking, 0)
+      const asking = (): number => clients.reduce((sum, client) => sum + client.questions.size, 0)
       metrics.observe("webhook_queue", notices.size)
       metrics.observe("webhook_in_flight", asking)
       return Backend.of({
         hears: (kind, event) => clients.some((client) => client.hears(kind, event)),
-        ask: askEndpoints(clients, concurrency, metrics),
+        ask: askEndpoints(clients, metrics),
         notify: notices.notify,
       })
     }),

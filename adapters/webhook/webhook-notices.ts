@@ -12,7 +12,7 @@ import { NoReply } from "./post.ts"
 import { newWebhookId, webhookBody } from "./signed-request.ts"
 
 export interface NoticeBounds {
-  /** Notices that wait for one endpoint; the oldest is dropped for one more. */
+  /** Notices that wait for one endpoint; an old one is dropped for one more. */
   readonly queue: number
   /** The wait after a first failed try, ms. */
   readonly retryMs: number
@@ -118,7 +118,7 @@ const openOutbox = Effect.fnUntraced(function* (
     dropped = 0
     dropLoggedAt = nowMs
     fork(
-      Effect.logWarning("webhooks were dropped: the queue is full").pipe(
+      Effect.logWarning("webhooks were dropped: the queue is full, or a user's share of it").pipe(
         Effect.annotateLogs({ ...LOG, endpoint: client.name, dropped: count, limit: bounds.queue }),
       ),
     )
@@ -143,7 +143,11 @@ const openOutbox = Effect.fnUntraced(function* (
         return
       }
       const body = webhookBody(kind, data, clock.currentTimeMillisUnsafe())
-      if (queue.add({ id: newWebhookId(), kind, connectionId: data.connectionId, body }) !== undefined) drop()
+      if (
+        queue.add({ id: newWebhookId(), kind, connectionId: data.connectionId, userId: data.userId, body }) !==
+        undefined
+      )
+        drop()
       if (open >= NOTICE_LANES) return
       open++
       fork(lane)

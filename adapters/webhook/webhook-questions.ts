@@ -8,8 +8,13 @@ import type { EndpointClient } from "./endpoint-client.ts"
 import { NoReply } from "./post.ts"
 import { newWebhookId, webhookBody } from "./signed-request.ts"
 
-/** How soon a client may ask again where all questions of an endpoint are under way. */
+/** How soon a client may ask again where there was no place for its question. */
 const RETRY_AFTER_MS = 1_000
+
+const NO_PLACE = {
+  full: { limit: "webhook_concurrency", message: "the backend is busy" },
+  share: { limit: "webhook_user_share", message: "the backend is busy with other questions of this user" },
+} as const
 
 const unavailable = (): Refused<"backend_unavailable"> =>
   new Refusal("backend_unavailable", "the backend did not answer")
@@ -20,7 +25,6 @@ const unavailable = (): Refused<"backend_unavailable"> =>
  */
 export const askEndpoints = (
   clients: readonly EndpointClient[],
-  concurrency: number,
   metrics: Metrics["Service"],
 ): ((
   kind: QuestionKind,
@@ -51,21 +55,19 @@ export const askEndpoints = (
     const nowMs = yield* Clock.currentTimeMillis
     const begun = performance.now()
     const reply = yield* Effect.promise(async (signal) => {
-      if (client.asking >= concurrency) return undefined
-      client.asking++
+      const entered = client.questions.enter(data.userId)
+      if (entered !== "entered") return NO_PLACE[entered]
       try {
         return await client.send(id, webhookBody(kind, data, nowMs), timeoutMs, nowMs, signal)
       } finally {
-        client.asking--
+        client.questions.leave(data.userId)
         if (signal.aborted) metrics.backendCall(kind, "stopped", (performance.now() - begun) / 1000)
       }
     })
-    if (reply === undefined) {
-      metrics.limitHit("webhook_concurrency")
+    if ("limit" in reply) {
+      metrics.limitHit(reply.limit)
       metrics.backendCall(kind, "busy", 0)
-      return yield* Effect.fail(
-        new Refusal("backend_unavailable", "the backend is busy", { retryAfterMs: RETRY_AFTER_MS }),
-      )
+      return yield* Effect.fail(new Refusal("backend_unavailable", reply.message, { retryAfterMs: RETRY_AFTER_MS }))
     }
     const answer: Answer =
       reply instanceof NoReply ? { outcome: "unavailable", fault: reply.detail } : readAnswer(reply, kind)

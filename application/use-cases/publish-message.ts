@@ -2,7 +2,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { type ComposeRefusal, composeMessage } from "#application/compose-message.ts"
 import { Engine, type IdempotencyKey } from "#application/ports/engine.ts"
-import type { PushInput } from "#application/ports/handler-actions.ts"
+import type { Pushed, PushInput } from "#application/ports/handler-actions.ts"
 import type { Ids } from "#application/ports/ids.ts"
 import { Metrics } from "#application/ports/metrics.ts"
 import type { Settings } from "#application/ports/settings.ts"
@@ -15,12 +15,6 @@ export interface PublishCommand {
   readonly idempotency: IdempotencyKey | undefined
 }
 
-export interface PublishAnswer {
-  readonly id: string
-  /** Where the message is logged. */
-  readonly offset?: string
-}
-
 export type PublishRefusal =
   | ComposeRefusal
   | Refused<"engine_unavailable" | "idempotency_key_reused" | "overloaded" | "rate_limited">
@@ -28,7 +22,7 @@ export type PublishRefusal =
 /** A push of the backend or of a handler. It succeeds when the message is stored and handed to every node. */
 export const publishMessage = Effect.fnUntraced(function* (
   command: PublishCommand,
-): Effect.fn.Return<PublishAnswer, PublishRefusal, Engine | Ids | Metrics | Settings> {
+): Effect.fn.Return<Pushed, PublishRefusal, Engine | Ids | Metrics | Settings> {
   const now = yield* Clock.currentTimeMillis
   const { message, histories } = yield* composeMessage(command.push, now)
   const engine = yield* Engine

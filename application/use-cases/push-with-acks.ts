@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import { type ComposeRefusal, composeMessage } from "#application/compose-message.ts"
 import { ConnectionDirectory, type Located } from "#application/ports/connection-directory.ts"
 import { Engine, type IdempotencyKey } from "#application/ports/engine.ts"
-import type { PushInput } from "#application/ports/handler-actions.ts"
+import type { AckedPush, PushInput } from "#application/ports/handler-actions.ts"
 import { Idempotency } from "#application/ports/idempotency.ts"
 import type { Ids } from "#application/ports/ids.ts"
 import { Metrics } from "#application/ports/metrics.ts"
@@ -15,16 +15,10 @@ import type { Message } from "#domain/message.ts"
 
 export interface PushWithAcks {
   readonly push: PushInput
+  readonly from: "backend" | "handler"
   /** How long the connections have to answer, 1 to MAX_ACK_TIMEOUT_MS. */
   readonly timeoutMs: number
   readonly idempotency: IdempotencyKey | undefined
-}
-
-export interface AckedPush {
-  readonly id: string
-  readonly responses: readonly AckAnswer[]
-  /** Connections that were to get the message and gave no answer in time. */
-  readonly missing: readonly string[]
 }
 
 export type AckedRefusal =
@@ -43,26 +37,20 @@ const NODE_GRACE_MS = 1_000
  * decided where the connection is, for only its node knows its session's past ids. A node that fails or is late makes
  * its connections missing. A repeat of the idempotency key joins the wait and gets the same answer.
  */
-export const pushWithAcks = ({
-  push,
-  timeoutMs,
-  idempotency,
-}: PushWithAcks): Effect.Effect<
+export const pushWithAcks = (
+  command: PushWithAcks,
+): Effect.Effect<
   AckedPush,
   AckedRefusal,
   ConnectionDirectory | Engine | Idempotency | Ids | Metrics | NodeCommands | Settings
 > =>
-  idempotency === undefined
-    ? pushAndGather(push, timeoutMs, undefined)
-    : Idempotency.use(({ once }) =>
-        once(idempotency.key, idempotency.digest, pushAndGather(push, timeoutMs, idempotency)),
-      )
+  Effect.suspend(() => {
+    const { idempotency } = command
+    if (idempotency === undefined) return pushAndGather(command)
+    return Idempotency.use(({ once }) => once(idempotency.key, idempotency.digest, pushAndGather(command)))
+  })
 
-const pushAndGather = Effect.fn("pushWithAcks")(function* (
-  push: PushInput,
-  timeoutMs: number,
-  idempotency: PushWithAcks["idempotency"],
-) {
+const pushAndGather = Effect.fn("pushWithAcks")(function* ({ from, idempotency, push, timeoutMs }: PushWithAcks) {
   if (!(Number.isSafeInteger(timeoutMs) && timeoutMs >= 1 && timeoutMs <= MAX_ACK_TIMEOUT_MS))
     return yield* Effect.fail(
       invalidRequest([{ pointer: "/ack/timeoutMs", detail: `is 1 to ${MAX_ACK_TIMEOUT_MS} ms, found ${timeoutMs}` }]),
@@ -81,7 +69,7 @@ const pushAndGather = Effect.fn("pushWithAcks")(function* (
   const { id } = yield* engine.publish({ message: { ...composed, rooms: [] }, histories: [], idempotency })
   const message: Message = { ...composed, id }
   const metrics = yield* Metrics
-  metrics.messageReceived("backend")
+  metrics.messageReceived(from)
   const answers = yield* Effect.forEach(
     byNode(recipients),
     ([node, connectionIds]) => askNode(node, message, connectionIds, timeoutMs),

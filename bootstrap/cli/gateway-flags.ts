@@ -8,7 +8,10 @@ export const gatewayUrl = (flags: Flags, env: Environment): URL => {
   const text = flags.text("url") ?? (ROOMCAST_URL || `http://127.0.0.1:${port}`)
   const url = URL.parse(text)
   if (url === null || !/^https?:$/.test(url.protocol))
-    throw new UsageError(`--url takes an http or https URL, such as http://127.0.0.1:8137, found "${text}"`)
+    throw new UsageError(
+      `--url takes an http or https URL, such as http://127.0.0.1:8137, found "${text.replace(/[^/\s]*@/, "…@")}"`,
+    )
+  if (url.username !== "" || url.password !== "") throw new UsageError("--url takes a URL without user and password")
   return url
 }
 

@@ -26,6 +26,11 @@ Examples:
 Exit codes: 0 accepted, 1 refused or out of reach, 2 wrong usage.`
 
 const TIMEOUT_MS = 15_000
+const MAX_TIMEOUT_MS = 2 ** 31 - 1
+
+/** What fetch refuses in a header it shows, and a key is no text to be shown. */
+const isHeaderText = (text: string): boolean => /^[\x21-\x7e]+$/.test(text)
+const HEADER_TEXT = "visible ASCII characters, without spaces or line ends"
 
 const durationFlag = (flags: Flags, name: string): number | undefined => {
   const text = flags.text(name)
@@ -81,10 +86,13 @@ const run = async (flags: Flags, io: Io): Promise<number> => {
   const { ROOMCAST_API_KEY } = io.env
   const key = flags.text("key") ?? ROOMCAST_API_KEY
   if (key === undefined || key === "") throw new UsageError("an API key is needed: --key, or ROOMCAST_API_KEY")
+  if (!isHeaderText(key)) throw new UsageError(`--key takes ${HEADER_TEXT}`)
   const url = gatewayUrl(flags, io.env)
   const ackMs = durationFlag(flags, "ack")
   const ttlMs = durationFlag(flags, "ttl")
   const idempotencyKey = flags.text("idempotency-key")
+  if (idempotencyKey !== undefined && !isHeaderText(idempotencyKey))
+    throw new UsageError(`--idempotency-key takes ${HEADER_TEXT}`)
   const data = await readData(text, io)
   const body = JSON.stringify({
     to,
@@ -105,7 +113,7 @@ const run = async (flags: Flags, io: Io): Promise<number> => {
         ...(idempotencyKey !== undefined && { "idempotency-key": idempotencyKey }),
       },
       body,
-      signal: AbortSignal.timeout(TIMEOUT_MS + (ackMs ?? 0)),
+      signal: AbortSignal.timeout(Math.min(TIMEOUT_MS + (ackMs ?? 0), MAX_TIMEOUT_MS)),
     })
     answer = (await response.text()).trim()
   } catch (error) {

@@ -1,6 +1,8 @@
 import * as Effect from "effect/Effect"
 import { signToken } from "#adapters/jose/sign-token.ts"
+import { claimsOf } from "#adapters/jose/token-claims.ts"
 import { DURATION_FORMS, parseDuration } from "#domain/duration.ts"
+import { Refusal } from "#domain/errors.ts"
 import type { Command } from "./command.ts"
 import { loadFrom, printMistakes } from "./config-flags.ts"
 import { type Flags, UsageError } from "./flags.ts"
@@ -71,6 +73,9 @@ const run = async (flags: Flags, io: Io): Promise<number> => {
     ...(jwt.audience !== undefined && { audience: jwt.audience }),
     ...(info !== undefined && { info }),
   }
+  const { expiresAt, userId, ...claims } = content
+  const checked = claimsOf({ sub: userId, ...claims }, { expiresAt, issuedAt })
+  if (checked instanceof Refusal) throw new UsageError(`the gateway would refuse it: ${checked.message}`)
   io.out(await Effect.runPromise(signToken(content, jwt.secret)))
   return EXIT.done
 }

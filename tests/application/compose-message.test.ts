@@ -57,11 +57,11 @@ describe("a push", () => {
     }),
   )
 
-  it.effect("is refused where its event is none, or is the gateway's", () =>
+  it.effect("is refused where its event is none, the gateway's, or Socket.IO's", () =>
     Effect.gen(function* () {
       for (const event of ["", "a*", "x".repeat(201)])
         assert.deepStrictEqual(yield* refused({ event }), ["invalid_request", "/event"])
-      for (const event of ["room:join", "session:closing"])
+      for (const event of ["room:join", "session:closing", "disconnect", "newListener"])
         assert.deepStrictEqual(yield* refused({ event }), ["reserved_event", "/event"])
     }),
   )

@@ -23,7 +23,7 @@ const during = <A, E, R>(work: Effect.Effect<A, E, R>, ms: number) =>
   })
 
 const ask = (to: object, timeoutMs = 1_000, idempotency?: { key: string; digest: string }) =>
-  pushWithAcks({ push: push(to), timeoutMs, idempotency })
+  pushWithAcks({ push: push(to), from: "backend", timeoutMs, idempotency })
 
 describe("a push that asks for acknowledgements", () => {
   it.effect("gives one answer per connection, and names who stayed silent until the time was up", () =>

@@ -123,7 +123,7 @@ describe("mistakes in the configuration", () => {
 
   it("are found across keys too", () => {
     const file = `
-jwt: { secret: one-secret, publicKey: a key, audience: a, apiAudience: a }
+jwt: { secret: one-secret, publicKey: "-----BEGIN PUBLIC KEY-----", audience: a, apiAudience: a }
 apiKey: one-secret
 keys:
   - { id: x, secret: whsec_AAAA, scopes: [read] }
@@ -180,6 +180,27 @@ metrics: ${SECRET}`
     expect(fromFile).toHaveLength(9)
     expect(fromVariables).toHaveLength(5)
     expect(JSON.stringify([fromFile, fromVariables])).not.toContain(SECRET)
+  })
+
+  it("are a private or symmetric key where the public one goes, which `config print` would show", () => {
+    const keys = [
+      "-----BEGIN PRIVATE KEY-----\nhunter2",
+      '{"kty":"EC","d":"hunter2"}',
+      '{"kty":"oct","k":"hunter2"}',
+      "x",
+    ]
+    for (const key of keys) {
+      const mistakes = mistakesIn({ env: { ROOMCAST_JWT_PUBLIC_KEY: key } })
+      expect(mistakes.map((mistake) => mistake.key)).toEqual(["jwt.publicKey"])
+      expect(JSON.stringify(mistakes)).not.toContain("hunter2")
+    }
+    const ours = ["-----BEGIN PUBLIC KEY-----\nMCow", '{"kty":"OKP","crv":"Ed25519","x":"a"}']
+    for (const key of ours) expect(mistakesIn({ env: { ROOMCAST_JWT_PUBLIC_KEY: key } })).toEqual([])
+  })
+
+  it("show no query of a URL, for it may hold a token", () => {
+    const file = 'webhooks: { endpoints: [{ url: "htp://backend/hooks?token=hunter2", secret: "whsec_AAAA" }] }'
+    expect(mistakesIn({ file })).toMatchObject([{ found: '"htp://backend/hooks?…"' }])
   })
 
   it("keep a prototype out", () => {

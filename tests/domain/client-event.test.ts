@@ -1,6 +1,6 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { compileEventRules, type EventRule, isReservedEvent } from "#domain/client-event.ts"
+import { compileEventRules, type EventRule, ownerOfEvent } from "#domain/client-event.ts"
 import { compilePattern } from "#domain/pattern.ts"
 
 const rule = (match: string, timeoutMs = 1_000): EventRule => ({ match, forward: "rpc", timeoutMs })
@@ -25,11 +25,18 @@ describe("the rules of client events", () => {
   })
 })
 
-describe("an event of the gateway's own", () => {
-  it("is told by its beginning alone", () => {
+describe("an event's name", () => {
+  it("is the gateway's by its beginning alone", () => {
     for (const event of ["room:join", "room:", "session:refresh", "session:anything"])
-      expect(isReservedEvent(event)).toBe(true)
+      expect(ownerOfEvent(event)).toBe("the gateway")
     for (const event of ["room", "rooms:a", "Room:join", " room:join", "chat.room:join", "session", ""])
-      expect(isReservedEvent(event)).toBe(false)
+      expect(ownerOfEvent(event)).toBeUndefined()
+  })
+
+  it("is Socket.IO's where its parser takes the name for a broken stream", () => {
+    for (const event of ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"])
+      expect(ownerOfEvent(event)).toBe("Socket.IO")
+    for (const event of ["connected", "Disconnect", "disconnect ", "error", "constructor"])
+      expect(ownerOfEvent(event)).toBeUndefined()
   })
 })

@@ -1,6 +1,8 @@
 import { mkdtempSync, writeFileSync } from "node:fs"
+import { connect } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { setTimeout as sleep } from "node:timers/promises"
 import { afterEach, describe, expect, it } from "vitest"
 import { closeClients, connectClient, connected } from "#tests/support/client.ts"
 import { API_KEY, type Gateway, startGateway } from "#tests/support/gateway.ts"
@@ -40,6 +42,41 @@ describe("SIGTERM", () => {
     const ws: unknown = Reflect.get(transport as object, "ws")
     ;(Reflect.get(ws as object, "_socket") as { pause: () => void } | undefined)?.pause()
     expect(await gateway.stop()).toBe(0)
+  })
+})
+
+describe("requests under way at SIGTERM", () => {
+  const BODY = '{"to":{"rooms":["open:a"]},"event":"e","data":1}'
+
+  /** A push of which only the beginning of the body is sent. */
+  const begin = async (gateway: Gateway) => {
+    const socket = connect(Number(new URL(gateway.url).port), "127.0.0.1")
+    let answer = ""
+    socket.on("data", (chunk) => (answer += chunk)).on("error", () => {})
+    const head = `POST /v1/messages HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${API_KEY}\r\nContent-Type: application/json`
+    socket.write(`${head}\r\nContent-Length: ${BODY.length}\r\n\r\n${BODY.slice(0, 9)}`)
+    await sleep(200)
+    return { finish: () => socket.write(BODY.slice(9)), answer: () => answer }
+  }
+
+  it("are answered, and the node ends then, though their connection could be kept alive", async () => {
+    const gateway = await start({ drain: { time: "15s" } })
+    const push = await begin(gateway)
+    const exit = gateway.stop()
+    await sleep(500)
+    push.finish()
+    await until("the answer", () => push.answer().startsWith("HTTP/1.1 202"), 2_000)
+    const answeredAt = Date.now()
+    expect(await exit).toBe(0)
+    expect(Date.now() - answeredAt).toBeLessThan(4_000)
+  })
+
+  it("do not keep the node past its drain time by a body that never comes", async () => {
+    const gateway = await start({ drain: { time: "1s" } })
+    await begin(gateway)
+    const stoppedAt = Date.now()
+    expect(await gateway.stop()).toBe(0)
+    expect(Date.now() - stoppedAt).toBeLessThan(6_000)
   })
 })
 
@@ -135,6 +172,7 @@ describe("handlers", () => {
        export default defineHandler({ event: "chat.send", timeout: "1s", input: z.object({ room: z.string(), text: z.string().min(1) }),
          async handle({ room, text }: { room: string; text: string }, { join, push, refuse, userId }) {
            if (text === "boom") throw new Error("a secret of the handler")
+           if (text === "ask") return push({ to: { rooms: [room] }, event: "chat.ask", data: text, ack: { timeoutMs: 900 } })
            if (text === "hang") return new Promise(() => {})
            if (text === "rude") refuse("rude", "be nice")
            await join(room)
@@ -151,6 +189,11 @@ describe("handlers", () => {
     expect(answer).toMatchObject({ ok: true, data: { id: expect.any(String), offset: expect.any(String) } })
     await until("the message", () => client.received.length === 1)
     expect(client.received[0]).toMatchObject({ event: "chat.message", data: { text: "hi", from: "ann" } })
+    client.socket.on("chat.ask", (_data, _meta, ack) => ack("yes"))
+    expect(await client.ask("chat.send", { room: "open:chat", text: "ask" })).toMatchObject({
+      ok: true,
+      data: { responses: [{ connectionId: client.socket.id, userId: "ann", data: "yes" }], missing: [] },
+    })
     const refused = await Promise.all(
       ["", "boom", "hang", "rude"].map((text) => client.ask("chat.send", { room: "open:chat", text })),
     )

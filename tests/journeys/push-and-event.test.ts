@@ -99,6 +99,23 @@ describe("a client's event", () => {
     ])
   })
 
+  it("cannot close a room's stock clients, again at each replay, by a name that Socket.IO keeps to itself", async () => {
+    const sender = await connectClient(gateway, "la", { rooms: ["open:poison"] })
+    const victim = await connectClient(gateway, "mo", { rooms: ["open:poison"] })
+    for (const event of ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"]) {
+      expect(await sender.ask("room:publish", { room: "open:poison", event, data: 1 })).toMatchObject({
+        error: { code: "reserved_event" },
+      })
+      expect(await gateway.push({ rooms: ["open:poison"] }, event, 1)).toMatchObject({
+        status: 422,
+        body: { code: "reserved_event", errors: [{ pointer: "/event" }] },
+      })
+    }
+    await gateway.push({ rooms: ["open:poison"] }, "end", 1)
+    await until("the end", () => victim.received.length > 0)
+    expect(victim.disconnects).toEqual([])
+  })
+
   it("joins what its token's claim grants", async () => {
     const client = await connectClient(gateway, "jo", {
       auth: { token: await token("jo", { rooms: ["token:*"], publish: ["token:a"] }) },

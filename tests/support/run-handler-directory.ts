@@ -22,6 +22,7 @@ const actions = Layer.succeed(HandlerActions, {
     pushes.push(push)
     return Promise.resolve({ id: "m1" })
   },
+  pushWithAcks: () => Promise.resolve({ id: "m1", responses: [], missing: [] }),
   join: () => Promise.resolve(),
   leave: () => Promise.resolve(),
 })

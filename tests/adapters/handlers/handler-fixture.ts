@@ -23,7 +23,7 @@ export const folderOf = async (files: Readonly<Record<string, string>>): Promise
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) }
 }
 
-type Called = readonly ["push" | "join" | "leave", ...unknown[]]
+type Called = readonly ["push" | "pushWithAcks" | "join" | "leave", ...unknown[]]
 
 export interface OpenHandlers extends AsyncDisposable {
   readonly port: EventHandlers["Service"]
@@ -59,6 +59,12 @@ export const openHandlers = async (
   }
   const actions = Layer.succeed(HandlerActions, {
     push: (push) => done(["push", push], { id: "m1", offset: "e.1" }),
+    pushWithAcks: (push, timeoutMs) =>
+      done(["pushWithAcks", push, timeoutMs], {
+        id: "m1",
+        responses: [{ connectionId: "c2", userId: "bob", data: "yes" }],
+        missing: ["c3"],
+      }),
     join: (connectionId, room) => done(["join", connectionId, room], undefined),
     leave: (connectionId, room) => done(["leave", connectionId, room], undefined),
   })

@@ -42,6 +42,43 @@ describe("a handler", () => {
       },
     ))
 
+  it("pushes with ack and gets what the clients acknowledged, which it got a plain push for before", () =>
+    withHandler(
+      'handle: (_, { push }) => push({ to: { users: ["bob"] }, event: "ready?", ack: { timeoutMs: 500 } })',
+      async (handlers) => {
+        expect(await handlers.run("it")).toEqual({
+          data: { id: "m1", responses: [{ connectionId: "c2", userId: "bob", data: "yes" }], missing: ["c3"] },
+        })
+        expect(handlers.called).toEqual([["pushWithAcks", { to: { users: ["bob"] }, event: "ready?" }, 500]])
+      },
+    ))
+
+  it.each([
+    ["an unknown member", '{ to: { rooms: ["r"] }, event: "e", ttl: 5 }', "", "unknown: ttl; known are to, event"],
+    ["an unknown member of to", '{ to: { room: "r" }, event: "e" }', "/to", "unknown: room; known are rooms, users"],
+    ["an unknown member of ack", '{ to: { all: true }, event: "e", ack: { timeout: 5 } }', "/ack/timeoutMs", ""],
+    ["text for a list", '{ to: { rooms: "r1" }, event: "e" }', "/to/rooms", "expected array"],
+    ["a yes that is none", '{ to: { all: "yes" }, event: "e" }', "/to/all", "expected boolean"],
+    ["no target", '{ event: "e" }', "/to", "expected object"],
+    ["nothing", "", "", "expected object"],
+  ])("is told clearly that a push has %s, and pushes nothing", (_, push, pointer, detail) =>
+    withHandler(
+      `async handle(_, { push }) {
+        try { await push(${push}) } catch (error) { return { name: error.name, code: error.code, details: error.details } }
+      }`,
+      async (handlers) => {
+        expect(await handlers.run("it")).toMatchObject({
+          data: {
+            name: "ActionRefused",
+            code: "invalid_request",
+            details: expect.arrayContaining([{ pointer, detail: expect.stringContaining(detail) }]),
+          },
+        })
+        expect(handlers.called).toEqual([])
+      },
+    ),
+  )
+
   it("logs with the connection's id and the event, and cannot change those", () =>
     withHandler(
       `handle(_, { log }) {

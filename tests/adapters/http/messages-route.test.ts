@@ -149,19 +149,6 @@ it("does not call the outcome of a push unknown that was never tried", async () 
   expect(Number(response.headers.get("retry-after"))).toBeGreaterThanOrEqual(5)
 })
 
-it("lets go of pushes while the node is overloaded, and of nothing else", async () => {
-  let overloaded = true
-  await using http = await startHttp({ app: { overloaded: () => overloaded } })
-  const response = await http.post("/v1/messages", PUSH)
-  expect(Number(response.headers.get("retry-after"))).toBeGreaterThanOrEqual(1)
-  expect(await problemOf(response, "overloaded")).not.toHaveProperty("outcome")
-  await problemOf(await http.post("/v1/messages/batch", { messages: [PUSH] }), "overloaded")
-  expect((await http.call("GET", "/v1/rooms")).status).toBe(200)
-  expect((await http.call("GET", "/readyz")).status).toBe(200)
-  overloaded = false
-  expect((await http.post("/v1/messages", PUSH)).status).toBe(202)
-})
-
 it("shows nothing of a defect, logs it with the request's id, and counts it", async () => {
   await using http = await startHttp({ engine: () => ({ publish: () => Effect.die(new Error("a secret detail")) }) })
   const response = await http.post("/v1/messages", PUSH, { "X-Request-Id": "req-1" })

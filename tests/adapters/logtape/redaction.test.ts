@@ -33,6 +33,14 @@ const SECRETS = {
   "an Engine.IO session id": ["/socket.io/?EIO=4&sid=opaque-sid-value", "opaque-sid-value"],
   "a password in a text": ["password=hunter2pass", "hunter2pass"],
   "a secret in a JSON text": ['{"clientSecret":"opaque-json-value"}', "opaque-json-value"],
+  "a secret in a JSON text that a JSON text holds": [
+    JSON.stringify({ body: '{"password":"opaque-json-value"}' }),
+    "opaque-json-value",
+  ],
+  "a cookie in a JSON text that a JSON text holds": [
+    JSON.stringify([JSON.stringify(['{"cookie":"login=opaque-cookie-value"}'])]),
+    "opaque-cookie-value",
+  ],
   "a secret in an encoded URL": ["/x?q=a%20b&next=%22clientSecret%22%3A%22opaque-json-value%22", "opaque-json-value"],
   "an encoded address": ["/x?user=ana.maria%40example.org", "ana.maria"],
   "a private key": ["-----BEGIN PRIVATE KEY-----\nMIIEprivatepart\n-----END PRIVATE KEY-----", "MIIEprivatepart"],

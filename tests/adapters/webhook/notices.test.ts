@@ -135,7 +135,7 @@ describe("a notice to the backend", () => {
     }
     for (let i = 0; i < NOTICE_LANES; i++) backend.port.notify("presence.joined", caller(`busy${i}`))
     await until("every lane is busy", () => server.received.length === NOTICE_LANES)
-    for (let i = 0; i < 15; i++) backend.port.notify("presence.joined", caller(`c${i}`))
+    for (let i = 0; i < 15; i++) backend.port.notify("presence.joined", { ...caller(`c${i}`), userId: `u${i}` })
     expect(backend.metrics.gauge("webhook_queue")).toBe(10 + NOTICE_LANES)
     expect(backend.metrics.hits).toEqual(Array(5).fill("webhook_queue"))
     server.answer = reply(200)
@@ -144,7 +144,9 @@ describe("a notice to the backend", () => {
     expect(new Set(server.received.slice(NOTICE_LANES).map(({ data }) => data["connectionId"]))).toEqual(
       new Set(["c5", "c6", "c7", "c8", "c9", "c10", "c11", "c12", "c13", "c14"]),
     )
-    expect(backend.logs.entries.map(({ message }) => message)).toEqual(["webhooks were dropped: the queue is full"])
+    expect(backend.logs.entries.map(({ message }) => message)).toEqual([
+      "webhooks were dropped: the queue is full, or a user's share of it",
+    ])
   })
 
   it("leaves room for questions: a backend that takes no notices is still asked", async () => {
@@ -193,8 +195,8 @@ describe("a notice to the backend", () => {
 })
 
 describe("the queue of notices", () => {
-  const notice = (connectionId: string, id: string) =>
-    ({ id, kind: "presence.joined", connectionId, body: "{}" }) as const
+  const notice = (connectionId: string, id: string, userId = connectionId) =>
+    ({ id, kind: "presence.joined", connectionId, userId, body: "{}" }) as const
 
   it("gives out one of a connection at a time, in order, the oldest first", () => {
     const queue = new NoticeQueue(10)
@@ -219,8 +221,20 @@ describe("the queue of notices", () => {
   it("drops its oldest for one more than it may hold, and says which", () => {
     const queue = new NoticeQueue(2)
     expect(queue.add(notice("a", "1"))).toBeUndefined()
-    expect(queue.add(notice("a", "2"))).toBeUndefined()
-    expect(queue.add(notice("b", "3"))?.id).toBe("1")
+    expect(queue.add(notice("b", "2"))).toBeUndefined()
+    expect(queue.add(notice("c", "3"))?.id).toBe("1")
     expect(queue.size).toBe(2)
+  })
+
+  it("loses nobody else's notice to a user that floods it over many connections", () => {
+    const queue = new NoticeQueue(10)
+    queue.add(notice("b", "b1"))
+    for (let i = 0; i < 100; i++) expect(queue.add(notice(`a${i}`, `a${i}`, "a"))?.userId ?? "a").toBe("a")
+    expect(queue.size).toBe(6)
+    for (const user of ["c", "d", "e"]) expect(queue.add(notice(user, user))).toBeUndefined()
+    const given = Array.from({ length: 9 }, () => queue.take()?.id)
+    expect(given).toEqual(["b1", "a95", "a96", "a97", "a98", "a99", "c", "d", "e"])
+    expect(queue.take()).toBeUndefined()
+    for (let i = 0; i < 5; i++) expect(queue.add(notice(`z${i}`, `z${i}`, "a"))).toBeUndefined()
   })
 })

@@ -248,10 +248,10 @@ describe("a question to the backend", () => {
         server.answer = (response) => {
           waiting.push(() => response.end("1"))
         }
-        const first = [backend.ask("room.join"), backend.ask("room.join")]
+        const first = [backend.ask("room.join"), backend.ask("room.join", { userId: "bob" })]
         await until("two are under way", () => waiting.length === 2)
         expect(backend.metrics.gauge("webhook_in_flight")).toBe(2)
-        expect(await backend.ask("room.join")).toEqual({
+        expect(await backend.ask("room.join", { userId: "cy" })).toEqual({
           error: { code: "backend_unavailable", message: "the backend is busy", retryAfterMs: 1_000 },
           declined: false,
         })
@@ -263,6 +263,36 @@ describe("a question to the backend", () => {
         expect(await backend.ask("room.join")).toEqual({ data: 2 })
       },
       { concurrency: 2 },
+    ))
+
+  it("of others finds a place however many one user asks, who gets half of them", () =>
+    both(
+      async (server, backend) => {
+        const waiting: (() => void)[] = []
+        server.answer = (response) => {
+          waiting.push(() => response.end("1"))
+        }
+        const greedy = Array.from({ length: 100 }, () => backend.ask("message.received", { event: "e" }))
+        const refused = {
+          error: {
+            code: "backend_unavailable",
+            message: "the backend is busy with other questions of this user",
+            retryAfterMs: 1_000,
+          },
+          declined: false,
+        }
+        expect(await Promise.all(greedy.slice(4))).toEqual(Array(96).fill(refused))
+        expect(backend.metrics.hits).toEqual(Array(96).fill("webhook_user_share"))
+        const others = ["bob", "cy", "di"].map((userId) => backend.ask("room.join", { userId }))
+        await until("seven are under way", () => waiting.length === 7)
+        for (const finish of waiting) finish()
+        expect(await Promise.all([...greedy.slice(0, 4), ...others])).toEqual(Array(7).fill({ data: 1 }))
+        server.answer = reply(200, "2")
+        expect(await Promise.all(Array.from({ length: 4 }, () => backend.ask("room.join")))).toEqual(
+          Array(4).fill({ data: 2 }),
+        )
+      },
+      { concurrency: 8 },
     ))
 
   it("is given up, and its place freed, when the caller goes away", () =>
