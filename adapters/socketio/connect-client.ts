@@ -10,7 +10,7 @@ import { CLOSINGS } from "#domain/closing.ts"
 import { type Declined, ERRORS, errorBody, Refusal } from "#domain/errors.ts"
 import { ClientEvents, type ClientEventsOptions } from "./client-events.ts"
 import { cutConnection } from "./cut-connection.ts"
-import { forgetHandshake, forgetUpgrade } from "./forget-request.ts"
+import { forgetHandshake } from "./forget-request.ts"
 import { type LinkOptions, SocketLink } from "./socket-link.ts"
 
 export interface ConnectOptions extends LinkOptions, ClientEventsOptions {
@@ -101,10 +101,7 @@ export class ClientSession {
     const { name: transport } = socket.conn.transport
     if (transport !== opened.connection.transport) this.changeTransport(transport)
     if (transport !== "websocket")
-      socket.conn.on("upgrade", ({ name }: { readonly name: string }) => {
-        this.changeTransport(name)
-        forgetUpgrade(socket.conn)
-      })
+      socket.conn.on("upgrade", ({ name }: { readonly name: string }) => this.changeTransport(name))
     forgetHandshake(socket)
     this.options.run(startConnection(opened), {
       onExit: (exit) => {
