@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto"
 import type { Server as HttpServer, IncomingMessage, ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
 import { Server, type Socket } from "socket.io"
+import { Encoder } from "socket.io-parser"
 import type { Metrics } from "#application/ports/metrics.ts"
 import { type Code, ERRORS, errorBody, Refusal } from "#domain/errors.ts"
 import type { Limits } from "#domain/limits.ts"
@@ -9,6 +10,7 @@ import { clientAddress } from "./client-address.ts"
 import { ClientSession } from "./connect-client.ts"
 import { cutConnection } from "./cut-connection.ts"
 import { HandshakeGuard } from "./handshake-guard.ts"
+import { BoundedDecoder } from "./packet-decoder.ts"
 import { PacketEncoder } from "./packet-encoder.ts"
 import { packetLimit } from "./packet-limit.ts"
 import type { Run } from "./run.ts"
@@ -72,6 +74,7 @@ export const socketioServer = (server: HttpServer, options: SocketioOptions): So
     maxHttpBufferSize: limits.payloadBytes === 0 ? MAX_PACKET : 2 * limits.payloadBytes + PACKET_OVERHEAD,
     cors: { origin: (origin, answer) => answer(null, origin === undefined || options.allowsOrigin(origin)) },
     wsEngine: BoundedWebSocketServer,
+    parser: { Encoder, Decoder: BoundedDecoder },
   })
   io.engine.generateId = () => `${node}.${randomBytes(16).toString("base64url")}`
   const engineRequest = takeListeners(server, "request")
