@@ -14,5 +14,16 @@ export const compileEventRules = (rules: readonly EventRule[]): EventRuleOf => {
   return (event) => compiled.find(([matches]) => matches(event))?.[1]
 }
 
-/** Names that belong to the gateway; what Socket.IO itself reserves never arrives here. */
-export const isReservedEvent = (event: string): boolean => event.startsWith("room:") || event.startsWith("session:")
+/** By Socket.IO: a stock client that gets an event of such a name takes it for a broken packet, and closes. */
+const SOCKETIO_EVENTS: ReadonlySet<string> = new Set([
+  "connect",
+  "connect_error",
+  "disconnect",
+  "disconnecting",
+  "newListener",
+  "removeListener",
+])
+
+/** Names that no application's event has: the gateway's own, and those that Socket.IO reserves. */
+export const isReservedEvent = (event: string): boolean =>
+  event.startsWith("room:") || event.startsWith("session:") || SOCKETIO_EVENTS.has(event)

@@ -26,10 +26,21 @@ describe("the rules of client events", () => {
 })
 
 describe("an event of the gateway's own", () => {
-  it("is told by its beginning alone", () => {
-    for (const event of ["room:join", "room:", "session:refresh", "session:anything"])
+  it("is told by its beginning, or is a name that stock clients take for a broken packet", () => {
+    for (const event of ["room:join", "room:", "session:refresh", "session:anything", "disconnect", "newListener"])
       expect(isReservedEvent(event)).toBe(true)
-    for (const event of ["room", "rooms:a", "Room:join", " room:join", "chat.room:join", "session", ""])
+    for (const event of [
+      "room",
+      "rooms:a",
+      "Room:join",
+      " room:join",
+      "chat.room:join",
+      "session",
+      "",
+      "disconnected",
+      "Connect",
+      "error",
+    ])
       expect(isReservedEvent(event)).toBe(false)
   })
 })

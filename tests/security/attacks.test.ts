@@ -181,6 +181,20 @@ describe("an attack on stock Socket.IO", () => {
     }),
   )
 
+  it.each(["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"])(
+    "a member that publishes an event named %s, which stock clients close for, does not throw the room's members out",
+    (event) =>
+      othersAreServed(async () => {
+        const client = await raw(rawUser(gateway, "evictor"))
+        client.send('420["room:join",{"room":"open:witness"}]')
+        client.send(`421["room:publish",{"room":"open:witness","event":"${event}","data":1}]`)
+        await until("the answer", () => client.packets.some((packet) => packet.startsWith("431[")))
+        expect(client.packets.find((packet) => packet.startsWith("431["))).toContain('"code":"reserved_event"')
+        const { body, status } = await gateway.push({ users: ["witness"] }, event, 1)
+        expect([status, body.code]).toEqual([422, "reserved_event"])
+      }),
+  )
+
   it("a client that connects and says nothing is closed in time", () =>
     othersAreServed(async () => {
       const client = await raw(rawClient(gateway))
