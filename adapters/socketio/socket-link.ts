@@ -13,6 +13,8 @@ export interface LinkOptions {
   /** 0: no limit */
   readonly bufferBytes: number
   readonly limitHit: (limit: string) => void
+  /** What should not happen, and closed the connection. */
+  readonly failed: (connectionId: string, error: unknown) => void
 }
 
 /** Beside live messages: a page of a replay, a list of members, the answers to what was under way. */
@@ -45,13 +47,20 @@ export class SocketLink implements Link {
   }
 
   send(outgoing: Outgoing): void {
-    if (this.closing !== undefined || this.refuses(outgoing)) return
-    this.buffer.write(this.options.encoder.encode(outgoing, this.meta))
+    try {
+      if (this.closing !== undefined || this.refuses(outgoing)) return
+      this.buffer.write(this.options.encoder.encode(outgoing, this.meta))
+    } catch (error) {
+      this.fail(error)
+    }
   }
 
   emit(event: string, data: unknown, position?: string): void {
-    if (this.closing !== undefined) return
-    this.buffer.write(encodeOwn(event, data, this.meta ? position : undefined))
+    try {
+      if (this.closing === undefined) this.buffer.write(encodeOwn(event, data, this.meta ? position : undefined))
+    } catch (error) {
+      this.fail(error)
+    }
   }
 
   ask(outgoing: Outgoing, timeoutMs: number): Effect.Effect<{ readonly data: unknown } | undefined> {
@@ -68,12 +77,17 @@ export class SocketLink implements Link {
       }
       this.asked ??= new Set()
       this.asked.add(giveUp)
-      const args: unknown[] = this.meta ? [JSON.parse(data), JSON.parse(meta)] : [JSON.parse(data)]
-      this.socket
-        .timeout(timeoutMs)
-        .emit(event, ...args, (error: unknown, answer: unknown) =>
-          settle(error === null ? { data: answer ?? null } : undefined),
-        )
+      try {
+        const args: unknown[] = this.meta ? [JSON.parse(data), JSON.parse(meta)] : [JSON.parse(data)]
+        this.socket
+          .timeout(timeoutMs)
+          .emit(event, ...args, (error: unknown, answer: unknown) =>
+            settle(error === null ? { data: answer ?? null } : undefined),
+          )
+      } catch (error) {
+        this.fail(error)
+        giveUp()
+      }
     })
   }
 
@@ -100,21 +114,11 @@ export class SocketLink implements Link {
   /** `session:closing` first where it can be written; who does not read, or was replaced, is cut. */
   close(closing: Closing): boolean {
     if (this.closing !== undefined) return false
-    const { code, message, reconnect, retryAfterMs } = closing
-    const cut = code === "slow_consumer" || code === "session_taken"
-    if (!cut)
-      this.emit("session:closing", { code, message, reconnect, ...(retryAfterMs !== undefined && { retryAfterMs }) })
-    this.closing = closing
-    const { conn } = this.socket
-    if (cut) {
-      cutConnection(conn)
-      return true
+    try {
+      this.closeFor(closing)
+    } catch (error) {
+      this.fail(error)
     }
-    if (reconnect) conn.close()
-    else this.socket.disconnect(true)
-    const timer = setTimeout(() => cutConnection(conn), CLOSE_MS)
-    timer.unref()
-    conn.once("close", () => clearTimeout(timer))
     return true
   }
 
@@ -148,6 +152,33 @@ export class SocketLink implements Link {
     if (this.closing === undefined && this.buffer.isStalled(nowMs)) {
       this.options.limitHit("buffer_age")
       this.close(CLOSINGS.slowConsumer)
+    }
+  }
+
+  private closeFor(closing: Closing): void {
+    const { code, message, reconnect, retryAfterMs } = closing
+    const cut = code === "slow_consumer" || code === "session_taken"
+    if (!cut)
+      this.emit("session:closing", { code, message, reconnect, ...(retryAfterMs !== undefined && { retryAfterMs }) })
+    this.closing ??= closing
+    const { conn } = this.socket
+    if (cut) cutConnection(conn)
+    else {
+      if (reconnect) conn.close()
+      else this.socket.disconnect(true)
+      const timer = setTimeout(() => cutConnection(conn), CLOSE_MS)
+      timer.unref()
+      conn.once("close", () => clearTimeout(timer))
+    }
+  }
+
+  private fail(error: unknown): void {
+    this.closing ??= CLOSINGS.failed
+    this.options.failed(this.socket.id, error)
+    try {
+      cutConnection(this.socket.conn)
+    } catch (again) {
+      this.options.failed(this.socket.id, again)
     }
   }
 

@@ -1,6 +1,8 @@
 import { randomBytes } from "node:crypto"
 import type { Server as HttpServer, IncomingMessage, ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
 import { Server, type Socket } from "socket.io"
 import { Encoder } from "socket.io-parser"
 import type { Metrics } from "#application/ports/metrics.ts"
@@ -104,6 +106,8 @@ export const socketioServer = (server: HttpServer, options: SocketioOptions): So
     encoder,
     bufferBytes: limits.bufferBytes,
     limitHit: metrics.limitHit,
+    failed: (connectionId: string, error: unknown) =>
+      void run(Effect.logError("a connection failed", { connectionId }, Cause.die(error)), { onExit: () => undefined }),
     run,
     limits,
     metrics,
