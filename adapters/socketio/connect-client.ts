@@ -11,6 +11,7 @@ import { type Declined, ERRORS, errorBody, Refusal } from "#domain/errors.ts"
 import { ClientEvents, type ClientEventsOptions } from "./client-events.ts"
 import { cutConnection } from "./cut-connection.ts"
 import { forgetHandshake } from "./forget-request.ts"
+import type { OutgoingBuffer } from "./outgoing-buffer.ts"
 import { type LinkOptions, SocketLink } from "./socket-link.ts"
 
 export interface ConnectOptions extends LinkOptions, ClientEventsOptions {
@@ -46,10 +47,10 @@ export class ClientSession {
   private readonly socket: Socket
   private readonly options: ConnectOptions
 
-  constructor(socket: Socket, options: ConnectOptions) {
+  constructor(socket: Socket, buffer: OutgoingBuffer, options: ConnectOptions) {
     this.socket = socket
     this.options = options
-    this.link = new SocketLink(socket, field(socket.handshake.auth, "meta") !== false, options)
+    this.link = new SocketLink(socket, field(socket.handshake.auth, "meta") !== false, buffer, options)
     this.events = new ClientEvents(this.link, options)
     socket.conn.on("close", (reason: string) => this.end(reason))
   }

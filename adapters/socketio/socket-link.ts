@@ -5,7 +5,7 @@ import type { Link, Outgoing } from "#application/ports/link.ts"
 import { CLOSINGS, type Closing } from "#domain/closing.ts"
 import { Refusal, type Refused } from "#domain/errors.ts"
 import { cutConnection } from "./cut-connection.ts"
-import { OutgoingBuffer } from "./outgoing-buffer.ts"
+import type { BufferOwner, OutgoingBuffer } from "./outgoing-buffer.ts"
 import { encodeOwn, type PacketEncoder } from "./packet-encoder.ts"
 
 export interface LinkOptions {
@@ -20,11 +20,8 @@ export interface LinkOptions {
 /** Beside live messages: a page of a replay, a list of members, the answers to what was under way. */
 const ANSWERS_BYTES = 4_194_304
 
-/** How long a client may take to answer a close before its connection is cut. */
-const CLOSE_MS = 3_000
-
 /** The way out to one Socket.IO client. */
-export class SocketLink implements Link {
+export class SocketLink implements BufferOwner, Link {
   connection: LocalConnection | undefined
   /** Why the gateway closes it; undefined while it does not. */
   closing: Closing | undefined
@@ -35,15 +32,16 @@ export class SocketLink implements Link {
   private readonly meta: boolean
   private readonly options: LinkOptions
 
-  constructor(socket: Socket, meta: boolean, options: LinkOptions) {
+  constructor(socket: Socket, meta: boolean, buffer: OutgoingBuffer, options: LinkOptions) {
     this.socket = socket
     this.meta = meta
+    this.buffer = buffer
     this.options = options
-    this.buffer = new OutgoingBuffer(socket.conn)
   }
 
   opened(connection: LocalConnection): void {
     this.connection = connection
+    this.buffer.owner = this
   }
 
   send(outgoing: Outgoing): void {
@@ -93,7 +91,6 @@ export class SocketLink implements Link {
 
   /** The connection is gone: nobody waits for it any more. */
   ended(): void {
-    this.buffer.discard()
     for (const giveUp of [...(this.asked ?? [])]) giveUp()
   }
 
@@ -138,9 +135,13 @@ export class SocketLink implements Link {
     return bytes
   }
 
-  /** So much waits that its client can only have asked for it, and not read it. */
-  get isFull(): boolean {
-    return this.options.bufferBytes > 0 && this.buffer.bytes > this.options.bufferBytes + ANSWERS_BYTES
+  get mostWaiting(): number {
+    const { bufferBytes } = this.options
+    return bufferBytes === 0 ? Number.POSITIVE_INFINITY : bufferBytes + ANSWERS_BYTES
+  }
+
+  overflow(): void {
+    this.close(CLOSINGS.slowConsumer)
   }
 
   /** So much waits for the client that no answer should be added to it. */
@@ -163,13 +164,8 @@ export class SocketLink implements Link {
     this.closing ??= closing
     const { conn } = this.socket
     if (cut) cutConnection(conn)
-    else {
-      if (reconnect) conn.close()
-      else this.socket.disconnect(true)
-      const timer = setTimeout(() => cutConnection(conn), CLOSE_MS)
-      timer.unref()
-      conn.once("close", () => clearTimeout(timer))
-    }
+    else if (reconnect) conn.close()
+    else this.socket.disconnect(true)
   }
 
   private fail(error: unknown): void {

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import { Server, type Socket } from "socket.io"
 import { io } from "socket.io-client"
 import { afterEach, expect, it } from "vitest"
+import { OutgoingBuffer } from "#adapters/socketio/outgoing-buffer.ts"
 import { PacketEncoder } from "#adapters/socketio/packet-encoder.ts"
 import { SocketLink } from "#adapters/socketio/socket-link.ts"
 import type { Outgoing } from "#application/ports/link.ts"
@@ -35,7 +36,7 @@ const openBroken = async () => {
   )
   const failures: unknown[] = []
   const socket = await connected
-  const link = new SocketLink(socket, true, {
+  const link = new SocketLink(socket, true, new OutgoingBuffer(socket.conn), {
     encoder: Object.assign(new PacketEncoder(), { encode: broken }),
     bufferBytes: 0,
     limitHit: () => undefined,
