@@ -6,8 +6,8 @@ import type { OutgoingBuffer } from "./outgoing-buffer.ts"
 /** Events beyond the limit are answered with `rate_limited`; a client that sends so many times more is cut. */
 const HARDER = 4
 const BURST_SECONDS = 3
-/** Packets above half of a payload's most count for more, as what it takes to parse them does. */
-const PART_OF_PAYLOAD = 0.5
+/** A packet counts by its size too, as what it takes to parse it does; events of the most size and rate still pass. */
+const PART_OF_PAYLOAD = 0.3
 
 export interface PacketLimitOptions {
   /** 0: no limit */
