@@ -22,4 +22,5 @@ export const CLOSINGS = {
   newEpoch: { code: "new_epoch", message: "the store began anew", reconnect: true },
   historyLost: { code: "history_lost", message: "messages were trimmed before they could be sent", reconnect: true },
   engineUnavailable: { code: "engine_unavailable", message: "the engine did not answer", reconnect: true },
+  failed: { code: "internal", message: "the gateway could not write to this connection", reconnect: true },
 } as const satisfies Record<string, Closing>

@@ -5,13 +5,12 @@ import type { LocalConnection } from "#application/local-connections.ts"
 import { EventHandlers } from "#application/ports/event-handlers.ts"
 import type { Metrics } from "#application/ports/metrics.ts"
 import { dispatchClientEvent } from "#application/use-cases/dispatch-client-event.ts"
-import { CLOSINGS } from "#domain/closing.ts"
 import { type Declined, errorBody, Refusal } from "#domain/errors.ts"
 import { type Limits, TokenBucket } from "#domain/limits.ts"
-import { weightOf } from "#domain/weight.ts"
 import { GATEWAY_EVENTS } from "./gateway-events.ts"
 import type { Run } from "./run.ts"
 import type { SocketLink } from "./socket-link.ts"
+import { type ClientEvent, TOO_MANY_WAIT, WaitingEvents } from "./waiting-events.ts"
 
 export interface ClientEventsOptions {
   readonly run: Run
@@ -19,19 +18,6 @@ export interface ClientEventsOptions {
   readonly metrics: Metrics["Service"]
   readonly nowMs: () => number
 }
-
-interface Pending {
-  readonly event: string
-  readonly data: unknown
-  readonly ack: ((answer: unknown) => void) | undefined
-  /** By `weightOf`; 0 where nothing waited before it. */
-  readonly weight: number
-}
-
-/** Events that wait behind a join or a slow handler; a client that sends more is told that it is too fast. */
-const MAX_WAITING = 200
-/** What they weigh in memory, but for the first. */
-const MAX_WAITING_BYTES = 2_097_152
 
 /** Of large answers, histories and lists, a client gets no more than so many bytes a second: each costs the node's time. */
 const ANSWER_BYTES_PER_SECOND = 5_000_000
@@ -47,8 +33,7 @@ const isAck = (value: unknown): value is (answer: unknown) => void => typeof val
  * handlers and rpc overlap, up to `limits.eventsInFlight`. Each ack is answered once, whatever happens.
  */
 export class ClientEvents {
-  private readonly waiting: Pending[] = []
-  private waitingBytes = 0
+  private readonly waiting = new WaitingEvents()
   /** How to interrupt those under way; undefined where none was. */
   private running: Set<() => void> | undefined
   private inFlight = 0
@@ -69,23 +54,13 @@ export class ClientEvents {
 
   /** Every event of the client, as Socket.IO hands it over: name, arguments, and its ack last. */
   take(event: unknown, args: readonly unknown[]): void {
-    if (this.link.isFull) {
-      this.options.metrics.limitHit("buffer_bytes")
-      this.link.close(CLOSINGS.slowConsumer)
-      return
-    }
-    const last = args.at(-1)
+    // A packet that asks for an ack and holds nothing else has it in the place of the name.
+    const last = args.length === 0 ? event : args.at(-1)
     const ack = isAck(last) ? last : undefined
     const sent = ack === undefined ? args : args.slice(0, -1)
-    const weight = this.waiting.length === 0 ? 0 : weightOf([event, sent], MAX_WAITING_BYTES)
-    const refusal = this.check(event, sent, weight)
-    if (refusal !== undefined) {
-      this.refuse(ack, refusal)
-      return
-    }
-    this.waitingBytes += weight
-    this.waiting.push({ event: String(event), data: sent[0] ?? null, ack, weight })
-    this.next()
+    const refusal = this.check(event, sent) ?? this.keep({ event: String(event), data: sent[0] ?? null, ack })
+    if (refusal === undefined) this.next()
+    else this.refuse(ack, refusal)
   }
 
   start(connection: LocalConnection): void {
@@ -97,25 +72,16 @@ export class ClientEvents {
   /** The client is gone: what waits is dropped, handlers are told by their signal. */
   stop(): void {
     this.held = true
-    this.waiting.length = 0
-    this.waitingBytes = 0
+    this.waiting.clear()
     for (const interrupt of [...(this.running ?? [])]) interrupt()
   }
 
-  private check(event: unknown, args: readonly unknown[], weight: number): Refusal | undefined {
+  private check(event: unknown, args: readonly unknown[]): Refusal | undefined {
     const waitMs = this.bucket?.take(this.options.nowMs()) ?? 0
     const { eventsPerSecond } = this.options.limits
     if (waitMs > 0) {
       this.options.metrics.limitHit("events_per_second")
       return new Refusal("rate_limited", `at most ${eventsPerSecond} events a second`, { retryAfterMs: waitMs })
-    }
-    if (this.waiting.length >= MAX_WAITING || this.waitingBytes + weight > MAX_WAITING_BYTES) {
-      this.options.metrics.limitHit("events_waiting")
-      return new Refusal(
-        "rate_limited",
-        `at most ${MAX_WAITING} events wait for their turn, and as much as weighs ${MAX_WAITING_BYTES} bytes`,
-        { retryAfterMs: 1_000 },
-      )
     }
     if (typeof event !== "string")
       return new Refusal("invalid_request", `an event's name is a string, found ${typeof event}`)
@@ -127,9 +93,15 @@ export class ClientEvents {
     return undefined
   }
 
+  private keep(event: ClientEvent): Refusal | undefined {
+    if (this.waiting.add(event)) return undefined
+    this.options.metrics.limitHit("events_waiting")
+    return new Refusal("rate_limited", TOO_MANY_WAIT, { retryAfterMs: 1_000 })
+  }
+
   private next(): void {
     while (!this.held) {
-      const pending = this.waiting[0]
+      const pending = this.waiting.first
       if (pending === undefined || this.connection === undefined) return
       if (this.link.isBehind) {
         this.awaitReader(this.connection)
@@ -138,8 +110,7 @@ export class ClientEvents {
       const gateway = GATEWAY_EVENTS.has(pending.event)
       if (!gateway && this.options.limits.eventsInFlight > 0 && this.inFlight >= this.options.limits.eventsInFlight)
         return
-      this.waiting.shift()
-      this.waitingBytes -= pending.weight
+      this.waiting.removeFirst()
       if (gateway) this.runGateway(this.connection, pending)
       else this.runApplication(this.connection, pending)
     }
@@ -159,7 +130,7 @@ export class ClientEvents {
     this.next()
   }
 
-  private runGateway(connection: LocalConnection, pending: Pending): void {
+  private runGateway(connection: LocalConnection, pending: ClientEvent): void {
     const { ack, data, event } = pending
     const work = GATEWAY_EVENTS.get(event)
     if (work === undefined) return
@@ -182,7 +153,7 @@ export class ClientEvents {
     })
   }
 
-  private runApplication(connection: LocalConnection, pending: Pending): void {
+  private runApplication(connection: LocalConnection, pending: ClientEvent): void {
     this.inFlight++
     const began = this.options.nowMs()
     let interrupt: (() => void) | undefined
@@ -209,10 +180,10 @@ export class ClientEvents {
     this.options.metrics.clientEvent(counted, outcome, Math.max(0, this.options.nowMs() - began) / 1000)
   }
 
-  private fail(connection: LocalConnection, { ack, event }: Pending, cause: Cause.Cause<Refusal | Declined>): void {
+  private fail(connection: LocalConnection, { ack, event }: ClientEvent, cause: Cause.Cause<Refusal | Declined>): void {
     const refusal = refusalOf(cause)
     this.refuse(ack, refusal)
-    const caller = { userId: connection.userId, connectionId: connection.id, info: connection.user.claims.info }
+    const caller = connection.member
     const told = Effect.gen(function* () {
       const handlers = yield* EventHandlers
       if (Cause.hasDies(cause)) yield* Effect.logError("an event failed", { connectionId: caller.connectionId }, cause)
@@ -221,7 +192,7 @@ export class ClientEvents {
     this.options.run(told, { onExit: () => undefined })
   }
 
-  private refuse(ack: Pending["ack"], refusal: Refusal | Declined): void {
+  private refuse(ack: ClientEvent["ack"], refusal: Refusal | Declined): void {
     this.options.metrics.errorAnswered(refusal._tag, "socketio")
     ack?.({ ok: false, error: errorBody(refusal) })
   }

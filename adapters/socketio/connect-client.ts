@@ -10,7 +10,8 @@ import { CLOSINGS } from "#domain/closing.ts"
 import { type Declined, ERRORS, errorBody, Refusal } from "#domain/errors.ts"
 import { ClientEvents, type ClientEventsOptions } from "./client-events.ts"
 import { cutConnection } from "./cut-connection.ts"
-import { forgetHandshake, forgetUpgrade } from "./forget-request.ts"
+import { forgetHandshake } from "./forget-request.ts"
+import type { OutgoingBuffer } from "./outgoing-buffer.ts"
 import { type LinkOptions, SocketLink } from "./socket-link.ts"
 
 export interface ConnectOptions extends LinkOptions, ClientEventsOptions {
@@ -46,10 +47,10 @@ export class ClientSession {
   private readonly socket: Socket
   private readonly options: ConnectOptions
 
-  constructor(socket: Socket, options: ConnectOptions) {
+  constructor(socket: Socket, buffer: OutgoingBuffer, options: ConnectOptions) {
     this.socket = socket
     this.options = options
-    this.link = new SocketLink(socket, field(socket.handshake.auth, "meta") !== false, options)
+    this.link = new SocketLink(socket, field(socket.handshake.auth, "meta") !== false, buffer, options)
     this.events = new ClientEvents(this.link, options)
     socket.conn.on("close", (reason: string) => this.end(reason))
   }
@@ -101,10 +102,7 @@ export class ClientSession {
     const { name: transport } = socket.conn.transport
     if (transport !== opened.connection.transport) this.changeTransport(transport)
     if (transport !== "websocket")
-      socket.conn.on("upgrade", ({ name }: { readonly name: string }) => {
-        this.changeTransport(name)
-        forgetUpgrade(socket.conn)
-      })
+      socket.conn.on("upgrade", ({ name }: { readonly name: string }) => this.changeTransport(name))
     forgetHandshake(socket)
     this.options.run(startConnection(opened), {
       onExit: (exit) => {

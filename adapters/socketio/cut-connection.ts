@@ -11,4 +11,6 @@ export const cutConnection = (conn: Socket["conn"]): void => {
   const socket: unknown = Reflect.get(conn.transport, "socket")
   conn.close(true)
   if (isTerminable(socket)) socket.terminate()
+  // A polling client that is being closed and does not poll would be waited for, half a minute.
+  if (conn.readyState !== "closed") conn["onClose"]("forced close")
 }

@@ -1,20 +1,36 @@
+import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Socket as Tcp } from "node:net"
 import type { Socket } from "socket.io"
 import { WebSocket } from "ws"
 import { BUFFER_AGE_MS } from "#domain/limits.ts"
+import { cutConnection } from "./cut-connection.ts"
 import type { EncodedPacket } from "./packet-encoder.ts"
+import { PollAnswers } from "./poll-answers.ts"
 import { tcpOf, websocketOf } from "./tcp-connection.ts"
 
 type EngineConnection = Socket["conn"]
 
+/** Whose output it is, once the client was let in. */
+export interface BufferOwner {
+  /** What waits can be more only where the client goes on asking and does not read. */
+  readonly mostWaiting: number
+  /** More waits, and the client has sent something all the same. */
+  readonly overflow: () => void
+}
+
 const NOTHING = Buffer.alloc(0)
 
+/** A client that was not let in is answered its CONNECT, or two. */
+const STRANGER_BYTES = 65_536
+
 /**
- * What waits to leave for one client, counted where it waits: in engine.io's queue, which nothing bounds, and in the TCP
- * connection's. Counted when asked, so that neither an idle connection nor a delivery pays for it.
+ * What waits to leave for one client, counted where it waits: in engine.io's queue, which nothing bounds, in the TCP
+ * connection, and in the answers to polls. Counted when asked, so that neither an idle connection nor a delivery pays.
  */
 export class OutgoingBuffer {
+  owner: BufferOwner | undefined
   private readonly conn: EngineConnection
+  private answers: PollAnswers | undefined
   private transport: unknown
   private websocket: WebSocket | undefined
   private tcp: Tcp | undefined
@@ -27,11 +43,27 @@ export class OutgoingBuffer {
   private stalledSince = 0
   private takenThen = 0
   private waiters: Set<() => void> | undefined
+  private awaiting = false
   private gone = false
 
   constructor(conn: EngineConnection) {
     this.conn = conn
     this.follow()
+    conn.once("close", () => this.discard())
+  }
+
+  /** A poll, which is answered by this response. */
+  poll(request: IncomingMessage, response: ServerResponse): void {
+    this.answers ??= new PollAnswers(() => this.waiters !== undefined && this.look())
+    this.answers.add(request, response)
+  }
+
+  /** The client has sent something: false where it was not to, for it does not read. */
+  admits(): boolean {
+    if (this.bytes <= (this.owner?.mostWaiting ?? STRANGER_BYTES)) return true
+    if (this.owner === undefined) cutConnection(this.conn)
+    else this.owner.overflow()
+    return false
   }
 
   /**
@@ -54,7 +86,7 @@ export class OutgoingBuffer {
   get bytes(): number {
     if (this.gone) return 0
     if (this.conn.transport !== this.transport) this.follow()
-    const inFlight = this.tcp?.writableLength ?? 0
+    const inFlight = (this.tcp?.writableLength ?? 0) + (this.answers?.bytes ?? 0)
     return this.conn["writeBuffer"].length === 0 && this.counted === undefined ? inFlight : inFlight + this.countQueue()
   }
 
@@ -64,7 +96,8 @@ export class OutgoingBuffer {
       this.stalledSince = 0
       return false
     }
-    const taken = this.handedOver + (this.tcp === undefined ? 0 : this.tcp.bytesWritten - this.tcp.writableLength)
+    const sent = this.tcp === undefined ? 0 : this.tcp.bytesWritten - this.tcp.writableLength
+    const taken = this.handedOver + sent + (this.answers?.progress ?? 0)
     if (this.stalledSince === 0 || taken !== this.takenThen) {
       this.stalledSince = nowMs
       this.takenThen = taken
@@ -78,26 +111,36 @@ export class OutgoingBuffer {
       resume()
       return () => undefined
     }
-    if (this.waiters === undefined) {
-      this.waiters = new Set()
-      this.await()
-    }
+    this.waiters ??= new Set()
     this.waiters.add(resume)
+    this.await()
     return () => this.waiters?.delete(resume)
   }
 
   /** The connection is gone: nothing waits. */
-  discard(): void {
+  private discard(): void {
     this.gone = true
     this.counted = undefined
+    this.answers?.end()
     this.release()
   }
 
-  /** engine.io's queue is handed to the transport as a whole, then the TCP connection calls back in its turn. */
+  private look(): void {
+    if (this.bytes === 0) this.release()
+    else this.await()
+  }
+
+  /** engine.io's queue is handed to the transport as a whole, then TCP calls back in its turn, or the answers do. */
   private await(): void {
-    const look = (): void => (this.bytes === 0 ? this.release() : this.await())
+    if (this.awaiting) return
+    const look = (): void => {
+      this.awaiting = false
+      this.look()
+    }
+    this.awaiting = true
     if (this.conn["writeBuffer"].length > 0) this.conn.once("drain", look)
     else if (this.tcp?.writable === true) this.tcp.write(NOTHING, look)
+    else this.awaiting = false
   }
 
   private release(): void {

@@ -5,7 +5,7 @@ import type { Link, Outgoing } from "#application/ports/link.ts"
 import { CLOSINGS, type Closing } from "#domain/closing.ts"
 import { Refusal, type Refused } from "#domain/errors.ts"
 import { cutConnection } from "./cut-connection.ts"
-import { OutgoingBuffer } from "./outgoing-buffer.ts"
+import type { BufferOwner, OutgoingBuffer } from "./outgoing-buffer.ts"
 import { encodeOwn, type PacketEncoder } from "./packet-encoder.ts"
 
 export interface LinkOptions {
@@ -13,16 +13,15 @@ export interface LinkOptions {
   /** 0: no limit */
   readonly bufferBytes: number
   readonly limitHit: (limit: string) => void
+  /** What should not happen, and closed the connection. */
+  readonly failed: (connectionId: string, error: unknown) => void
 }
 
 /** Beside live messages: a page of a replay, a list of members, the answers to what was under way. */
 const ANSWERS_BYTES = 4_194_304
 
-/** How long a client may take to answer a close before its connection is cut. */
-const CLOSE_MS = 3_000
-
 /** The way out to one Socket.IO client. */
-export class SocketLink implements Link {
+export class SocketLink implements BufferOwner, Link {
   connection: LocalConnection | undefined
   /** Why the gateway closes it; undefined while it does not. */
   closing: Closing | undefined
@@ -33,25 +32,33 @@ export class SocketLink implements Link {
   private readonly meta: boolean
   private readonly options: LinkOptions
 
-  constructor(socket: Socket, meta: boolean, options: LinkOptions) {
+  constructor(socket: Socket, meta: boolean, buffer: OutgoingBuffer, options: LinkOptions) {
     this.socket = socket
     this.meta = meta
+    this.buffer = buffer
     this.options = options
-    this.buffer = new OutgoingBuffer(socket.conn)
   }
 
   opened(connection: LocalConnection): void {
     this.connection = connection
+    this.buffer.owner = this
   }
 
   send(outgoing: Outgoing): void {
-    if (this.closing !== undefined || this.refuses(outgoing)) return
-    this.buffer.write(this.options.encoder.encode(outgoing, this.meta))
+    try {
+      if (this.closing !== undefined || this.refuses(outgoing)) return
+      this.buffer.write(this.options.encoder.encode(outgoing, this.meta))
+    } catch (error) {
+      this.fail(error)
+    }
   }
 
   emit(event: string, data: unknown, position?: string): void {
-    if (this.closing !== undefined) return
-    this.buffer.write(encodeOwn(event, data, this.meta ? position : undefined))
+    try {
+      if (this.closing === undefined) this.buffer.write(encodeOwn(event, data, this.meta ? position : undefined))
+    } catch (error) {
+      this.fail(error)
+    }
   }
 
   ask(outgoing: Outgoing, timeoutMs: number): Effect.Effect<{ readonly data: unknown } | undefined> {
@@ -68,18 +75,22 @@ export class SocketLink implements Link {
       }
       this.asked ??= new Set()
       this.asked.add(giveUp)
-      const args: unknown[] = this.meta ? [JSON.parse(data), JSON.parse(meta)] : [JSON.parse(data)]
-      this.socket
-        .timeout(timeoutMs)
-        .emit(event, ...args, (error: unknown, answer: unknown) =>
-          settle(error === null ? { data: answer ?? null } : undefined),
-        )
+      try {
+        const args: unknown[] = this.meta ? [JSON.parse(data), JSON.parse(meta)] : [JSON.parse(data)]
+        this.socket
+          .timeout(timeoutMs)
+          .emit(event, ...args, (error: unknown, answer: unknown) =>
+            settle(error === null ? { data: answer ?? null } : undefined),
+          )
+      } catch (error) {
+        this.fail(error)
+        giveUp()
+      }
     })
   }
 
   /** The connection is gone: nobody waits for it any more. */
   ended(): void {
-    this.buffer.discard()
     for (const giveUp of [...(this.asked ?? [])]) giveUp()
   }
 
@@ -100,21 +111,11 @@ export class SocketLink implements Link {
   /** `session:closing` first where it can be written; who does not read, or was replaced, is cut. */
   close(closing: Closing): boolean {
     if (this.closing !== undefined) return false
-    const { code, message, reconnect, retryAfterMs } = closing
-    const cut = code === "slow_consumer" || code === "session_taken"
-    if (!cut)
-      this.emit("session:closing", { code, message, reconnect, ...(retryAfterMs !== undefined && { retryAfterMs }) })
-    this.closing = closing
-    const { conn } = this.socket
-    if (cut) {
-      cutConnection(conn)
-      return true
+    try {
+      this.closeFor(closing)
+    } catch (error) {
+      this.fail(error)
     }
-    if (reconnect) conn.close()
-    else this.socket.disconnect(true)
-    const timer = setTimeout(() => cutConnection(conn), CLOSE_MS)
-    timer.unref()
-    conn.once("close", () => clearTimeout(timer))
     return true
   }
 
@@ -134,9 +135,13 @@ export class SocketLink implements Link {
     return bytes
   }
 
-  /** So much waits that its client can only have asked for it, and not read it. */
-  get isFull(): boolean {
-    return this.options.bufferBytes > 0 && this.buffer.bytes > this.options.bufferBytes + ANSWERS_BYTES
+  get mostWaiting(): number {
+    const { bufferBytes } = this.options
+    return bufferBytes === 0 ? Number.POSITIVE_INFINITY : bufferBytes + ANSWERS_BYTES
+  }
+
+  overflow(): void {
+    this.close(CLOSINGS.slowConsumer)
   }
 
   /** So much waits for the client that no answer should be added to it. */
@@ -148,6 +153,28 @@ export class SocketLink implements Link {
     if (this.closing === undefined && this.buffer.isStalled(nowMs)) {
       this.options.limitHit("buffer_age")
       this.close(CLOSINGS.slowConsumer)
+    }
+  }
+
+  private closeFor(closing: Closing): void {
+    const { code, message, reconnect, retryAfterMs } = closing
+    const cut = code === "slow_consumer" || code === "session_taken"
+    if (!cut)
+      this.emit("session:closing", { code, message, reconnect, ...(retryAfterMs !== undefined && { retryAfterMs }) })
+    this.closing ??= closing
+    const { conn } = this.socket
+    if (cut) cutConnection(conn)
+    else if (reconnect) conn.close()
+    else this.socket.disconnect(true)
+  }
+
+  private fail(error: unknown): void {
+    this.closing ??= CLOSINGS.failed
+    this.options.failed(this.socket.id, error)
+    try {
+      cutConnection(this.socket.conn)
+    } catch (again) {
+      this.options.failed(this.socket.id, again)
     }
   }
 

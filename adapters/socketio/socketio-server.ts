@@ -1,16 +1,19 @@
 import { randomBytes } from "node:crypto"
 import type { Server as HttpServer, IncomingMessage, ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
 import { Server, type Socket } from "socket.io"
+import { Encoder } from "socket.io-parser"
 import type { Metrics } from "#application/ports/metrics.ts"
 import { type Code, ERRORS, errorBody, Refusal } from "#domain/errors.ts"
 import type { Limits } from "#domain/limits.ts"
 import { clientAddress } from "./client-address.ts"
 import { ClientSession } from "./connect-client.ts"
-import { cutConnection } from "./cut-connection.ts"
+import { EngineConnections } from "./engine-connections.ts"
 import { HandshakeGuard } from "./handshake-guard.ts"
+import { BoundedDecoder } from "./packet-decoder.ts"
 import { PacketEncoder } from "./packet-encoder.ts"
-import { packetLimit } from "./packet-limit.ts"
 import type { Run } from "./run.ts"
 import { BoundedWebSocketServer } from "./websocket-engine.ts"
 
@@ -55,11 +58,9 @@ const takeListeners = (server: HttpServer, event: "request" | "upgrade"): ((...a
   }
 }
 
-/** As engine.io reads it: an empty `sid`, or one that comes before an empty one or after a `#`, is none. */
-const isHandshake = (url: string): boolean => {
-  const { sid } = Object.fromEntries(new URL(url, "http://gateway").searchParams)
-  return sid === undefined || sid === ""
-}
+/** As engine.io reads it: an empty `sid`, or one that comes before an empty one or after a `#`, is none: a handshake. */
+const sidOf = ({ url = "" }: IncomingMessage): string | undefined =>
+  Object.fromEntries(new URL(url, "http://gateway").searchParams)["sid"] || undefined
 
 /** The gateway's Socket.IO side on a `node:http` server: namespace `/`, WebSocket and polling. */
 export const socketioServer = (server: HttpServer, options: SocketioOptions): SocketioServer => {
@@ -72,6 +73,7 @@ export const socketioServer = (server: HttpServer, options: SocketioOptions): So
     maxHttpBufferSize: limits.payloadBytes === 0 ? MAX_PACKET : 2 * limits.payloadBytes + PACKET_OVERHEAD,
     cors: { origin: (origin, answer) => answer(null, origin === undefined || options.allowsOrigin(origin)) },
     wsEngine: BoundedWebSocketServer,
+    parser: { Encoder, Decoder: BoundedDecoder },
   })
   io.engine.generateId = () => `${node}.${randomBytes(16).toString("base64url")}`
   const engineRequest = takeListeners(server, "request")
@@ -94,6 +96,7 @@ export const socketioServer = (server: HttpServer, options: SocketioOptions): So
   const sweep = setInterval(() => guard.sweep(), SWEEP_MS)
   sweep.unref()
 
+  const engine = new EngineConnections(io.engine, { ...limits, nowMs, limitHit: metrics.limitHit })
   const sessions = new WeakMap<Socket, ClientSession>()
   const joined = new WeakSet<Socket["client"]>()
   const encoder = new PacketEncoder()
@@ -101,20 +104,14 @@ export const socketioServer = (server: HttpServer, options: SocketioOptions): So
     encoder,
     bufferBytes: limits.bufferBytes,
     limitHit: metrics.limitHit,
+    failed: (connectionId: string, error: unknown) =>
+      void run(Effect.logError("a connection failed", { connectionId }, Cause.die(error)), { onExit: () => undefined }),
     run,
     limits,
     metrics,
     nowMs,
     addressOf: (socket: Socket) => addressOf(socket.request),
   }
-  io.engine.on(
-    "connection",
-    packetLimit({
-      eventsPerSecond: limits.eventsPerSecond,
-      nowMs,
-      exceeded: () => metrics.limitHit("packets_per_second"),
-    }),
-  )
   io.use((socket, next) => {
     if (joined.has(socket.client)) {
       const refusal = new Refusal("already_connecting", ERRORS.already_connecting.title)
@@ -122,7 +119,7 @@ export const socketioServer = (server: HttpServer, options: SocketioOptions): So
       return next(Object.assign(new Error(refusal.message), { data: errorBody(refusal) }))
     }
     joined.add(socket.client)
-    const client = new ClientSession(socket, session)
+    const client = new ClientSession(socket, engine.bufferOf(socket.conn), session)
     sessions.set(socket, client)
     client.admit(next)
   })
@@ -134,12 +131,17 @@ export const socketioServer = (server: HttpServer, options: SocketioOptions): So
 
   return {
     handleRequest: (request, response) => {
-      const refusal = request.method === "GET" && isHandshake(request.url ?? "") ? guard.check(request) : undefined
-      if (refusal !== undefined) return guard.refuseRequest(refusal, response)
+      if (request.method === "GET") {
+        const sid = sidOf(request)
+        const refusal = sid === undefined ? guard.check(request) : undefined
+        if (refusal !== undefined) return guard.refuseRequest(refusal, response)
+        const conn = sid === undefined ? undefined : engine.byId(sid)
+        if (conn !== undefined) engine.bufferOf(conn).poll(request, response)
+      }
       engineRequest(request, response)
     },
     handleUpgrade: (request, socket, head) => {
-      const refusal = isHandshake(request.url ?? "") ? guard.check(request) : undefined
+      const refusal = sidOf(request) === undefined ? guard.check(request) : undefined
       if (refusal !== undefined) return guard.refuseUpgrade(refusal, socket)
       engineUpgrade(request, socket, head)
     },
@@ -149,7 +151,7 @@ export const socketioServer = (server: HttpServer, options: SocketioOptions): So
     },
     close: async () => {
       clearInterval(sweep)
-      for (const conn of Object.values(io.engine["clients"])) cutConnection(conn)
+      engine.end()
       await io.close()
     },
   }

@@ -19,7 +19,11 @@ export interface Outgoing {
   readonly volatile: boolean
 }
 
-/** The way out to one connection, given by the transport when it opens. Plain functions: `send` is the hot path. */
+/**
+ * The way out to one connection, given by the transport when it opens. Plain functions: `send` is the hot path. None of
+ * them throws, and `ask` does not die, for whoever writes to a room goes on with its next member: a link that cannot do
+ * what it is told closes its connection itself, and says why in the log.
+ */
 export interface Link {
   /** Whose link it is: called once, as soon as there is something that the transport's end must undo. */
   readonly opened: (connection: LocalConnection) => void

@@ -35,16 +35,17 @@ const othersAreServed = async (attack: () => Promise<void>): Promise<void> => {
   let most = before
   let running = true
   let slowest = 0
+  const look = async (): Promise<void> => {
+    const began = performance.now()
+    const id = `w-${Math.random()}`
+    await gateway.push({ rooms: ["open:witness"] }, "alive", id)
+    await until("the witness to be served", () => witness.received.at(-1)?.data === id, 5_000)
+    slowest = Math.max(slowest, performance.now() - began)
+    most = Math.max(most, await gateway.memory())
+  }
   const watching = (async () => {
-    for (let n = 0; running; n++) {
-      const began = performance.now()
-      const id = `w-${n}-${Math.random()}`
-      await gateway.push({ rooms: ["open:witness"] }, "alive", id)
-      await until("the witness to be served", () => witness.received.at(-1)?.data === id, 5_000)
-      slowest = Math.max(slowest, performance.now() - began)
-      most = Math.max(most, await gateway.memory())
-      await sleep(50)
-    }
+    for (; running; await sleep(50)) await look()
+    await look()
   })()
   try {
     await attack()
@@ -165,6 +166,7 @@ describe("an attack on stock Socket.IO", () => {
       "fifty thousand levels of nesting",
       `420["room:publish",{"room":"open:witness","event":"e","data":${"[".repeat(50_000)}${"]".repeat(50_000)}}]`,
     ],
+    ["an event with more arguments than a stack holds", `420["x"${",1".repeat(110_000)}]`],
     ["a toJSON that is no function", '420["room:join",{"room":"open:witness","toJSON":1}]'],
   ])("%s does not bring the node down, nor another client", (_, packet) =>
     othersAreServed(async () => {
@@ -177,6 +179,20 @@ describe("an attack on stock Socket.IO", () => {
       )
       expect(gateway.process.exitCode).toBeNull()
     }),
+  )
+
+  it.each(["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"])(
+    "a member that publishes an event named %s, which stock clients close for, does not throw the room's members out",
+    (event) =>
+      othersAreServed(async () => {
+        const client = await raw(rawUser(gateway, "evictor"))
+        client.send('420["room:join",{"room":"open:witness"}]')
+        client.send(`421["room:publish",{"room":"open:witness","event":"${event}","data":1}]`)
+        await until("the answer", () => client.packets.some((packet) => packet.startsWith("431[")))
+        expect(client.packets.find((packet) => packet.startsWith("431["))).toContain('"code":"reserved_event"')
+        const { body, status } = await gateway.push({ users: ["witness"] }, event, 1)
+        expect([status, body.code]).toEqual([422, "reserved_event"])
+      }),
   )
 
   it("a client that connects and says nothing is closed in time", () =>

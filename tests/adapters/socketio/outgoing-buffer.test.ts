@@ -129,7 +129,7 @@ describe("what waits to leave for a client", () => {
     fill(buffer)
     let resumed = false
     buffer.whenEmpty(() => (resumed = true))
-    buffer.discard()
+    socket.conn.close(true)
     expect({ resumed, bytes: buffer.bytes }).toEqual({ resumed: true, bytes: 0 })
   })
 })
