@@ -7,7 +7,7 @@ import type { User } from "#domain/user.ts"
 import { beginBehindGate } from "./connection-gate.ts"
 import { LocalConnection, LocalConnections } from "./local-connections.ts"
 import type { Backend } from "./ports/backend.ts"
-import { ConnectionDirectory } from "./ports/connection-directory.ts"
+import { ConnectionDirectory, type Registered } from "./ports/connection-directory.ts"
 import type { Engine } from "./ports/engine.ts"
 import type { Ids } from "./ports/ids.ts"
 import type { Link } from "./ports/link.ts"
@@ -35,27 +35,28 @@ const wentAway = (): Refusal<"engine_unavailable"> =>
 
 /**
  * Makes it a connection: known here, its gate closed until `startConnection` opens it, then in the directory in place of
- * those that its session had. From the first of these on the transport's end is this connection's. `stayedPresent`: one
- * of those was still shown to others.
+ * those that its session had. From the first of these on the transport's end is this connection's.
  */
 export const enrol = Effect.fnUntraced(function* (
   newcomer: Newcomer,
   identity: Identity,
 ): Effect.fn.Return<
-  { readonly connection: LocalConnection; readonly stayedPresent: boolean },
+  { readonly connection: LocalConnection; readonly registered: Registered },
   Refused<"engine_unavailable">,
   Backend | ConnectionDirectory | Engine | Ids | LocalConnections | SessionStore | Settings
 > {
   const local = yield* LocalConnections
   const connection = connectionOf(newcomer, identity)
-  const owns = local.add(connection)
+  const { lost, taken } = local.add(connection)
+  // The news of a takeover may come after its answer.
+  lost?.link.close(CLOSINGS.sessionTaken)
   connection.link.opened(connection)
   yield* beginBehindGate(connection)
-  if (!owns) {
+  if (taken) {
     connection.link.close(CLOSINGS.sessionTaken)
     return yield* Effect.fail(new Refusal("engine_unavailable", "the session was taken meanwhile"))
   }
-  return { connection, stayedPresent: yield* register(connection) }
+  return { connection, registered: yield* register(connection) }
 })
 
 /** The last step, in one turn with the look whether it is still there: from here on its close tells everybody. */
@@ -88,7 +89,7 @@ const connectionOf = (
 const register = Effect.fnUntraced(function* (connection: LocalConnection) {
   const { node } = yield* Settings
   const directory = yield* ConnectionDirectory
-  const stayedPresent = yield* directory.register(
+  const registered = yield* directory.register(
     {
       ...connection.member,
       node,
@@ -99,7 +100,7 @@ const register = Effect.fnUntraced(function* (connection: LocalConnection) {
     },
     connection.ids.filter((id) => id !== connection.id),
   )
-  if (connection.leftover === undefined) return stayedPresent
+  if (connection.leftover === undefined) return registered
   yield* writeOffOrLater(connection.leftover)
   return yield* Effect.fail(wentAway())
 })

@@ -21,6 +21,12 @@ export interface Leftover {
   owned?: boolean
 }
 
+/** A join that failed and could not be undone. */
+export interface FailedJoin {
+  readonly connection: LocalConnection
+  readonly room: RoomName
+}
+
 /** A connection of this node: the domain's, with its way out and the rooms that it holds here. */
 export class LocalConnection extends Connection {
   readonly link: Link
@@ -59,15 +65,18 @@ export class LocalConnections extends Context.Service<
   LocalConnections,
   {
     readonly byId: ReadonlyMap<string, LocalConnection>
-    /** False: another connection has taken its session meanwhile. */
-    readonly add: (connection: LocalConnection) => boolean
+    /** `taken`: another connection has its session by now. `lost`: the one here that has lost it to this one. */
+    readonly add: (connection: LocalConnection) => {
+      readonly taken: boolean
+      readonly lost: LocalConnection | undefined
+    }
     readonly remove: (connection: LocalConnection) => void
     /** A session has this owner now. Answers the connection here that has lost it; one that comes later is told by `add`. */
     readonly taken: (sessionId: string, owner: number) => LocalConnection | undefined
-    /** Could not be written off, for the engine was away: to be tried again. Past MAX_UNWRITTEN the oldest is given up. */
-    readonly unwritten: ReadonlySet<Leftover>
-    readonly writeLater: (leftover: Leftover) => void
-    readonly written: (leftover: Leftover) => void
+    /** What could not be written, for the engine was away: to be tried again. Past MAX_UNWRITTEN the oldest is given up. */
+    readonly unwritten: ReadonlySet<Leftover | FailedJoin>
+    readonly writeLater: (late: Leftover | FailedJoin) => void
+    readonly written: (late: Leftover | FailedJoin) => void
   }
 >()("roomcast/application/local-connections") {
   static readonly layer: Layer.Layer<LocalConnections, never, Metrics> = Layer.effect(
@@ -79,7 +88,7 @@ export class LocalConnections extends Context.Service<
       const bySession = new Map<string, LocalConnection>()
       /** In the order in which they came. */
       const takeovers = new Map<string, { readonly owner: number; readonly until: number }>()
-      const unwritten = new Set<Leftover>()
+      const unwritten = new Set<Leftover | FailedJoin>()
 
       const forgetTakeovers = (now: number): void => {
         for (const [id, { until }] of takeovers) {
@@ -96,10 +105,11 @@ export class LocalConnections extends Context.Service<
         add: (connection) => {
           byId.set(connection.id, connection)
           const { session } = connection
-          if (session === undefined) return true
-          if ((takeovers.get(session.id)?.owner ?? 0) > session.owner) return false
+          if (session === undefined) return { taken: false, lost: undefined }
+          const lost = bySession.get(session.id)
+          if ((takeovers.get(session.id)?.owner ?? 0) > session.owner) return { taken: true, lost: undefined }
           bySession.set(session.id, connection)
-          return true
+          return { taken: false, lost }
         },
         remove: (connection) => {
           byId.delete(connection.id)
@@ -117,14 +127,14 @@ export class LocalConnections extends Context.Service<
           return connection?.session !== undefined && connection.session.owner < owner ? connection : undefined
         },
         unwritten,
-        writeLater: (leftover) => {
-          unwritten.add(leftover)
+        writeLater: (late) => {
+          unwritten.add(late)
           const [oldest] = unwritten
           if (unwritten.size <= MAX_UNWRITTEN || oldest === undefined) return
           metrics.limitHit("connections_unwritten")
           unwritten.delete(oldest)
         },
-        written: (leftover) => void unwritten.delete(leftover),
+        written: (late) => void unwritten.delete(late),
       }
     }),
   )

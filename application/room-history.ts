@@ -63,19 +63,23 @@ export const roomHistory = Effect.fnUntraced(function* (
   const partition = engine.partitionOf(room)
   const newest = new Newest(Math.min(MAX_PAGE, request.limit ?? (since === undefined ? DEFAULT_PAGE : MAX_PAGE)))
   let complete = true
+  let epoch = engine.epochOf(partition)
   if (since === undefined) {
     const bounds = { entries: Math.min(MAX_PAGE, request.limit ?? DEFAULT_PAGE), bytes: HISTORY_ANSWER_BYTES }
-    const { cut, entries } = yield* log.last(room, request.upTo ?? Number.MAX_SAFE_INTEGER, bounds)
+    const { cut, entries, epoch: found } = yield* log.last(room, request.upTo ?? Number.MAX_SAFE_INTEGER, bounds)
+    epoch = found
     for (const entry of entries) newest.add(entry)
     complete = !cut
   } else {
     const from = parseOffset(since)
-    complete = from?.epoch === engine.epochOf(partition)
+    complete = from?.epoch === epoch
     let at = complete ? (from?.offset ?? 0) : 0
     let upTo = request.upTo ?? Number.POSITIVE_INFINITY
     for (let more = true; more; ) {
       const page = yield* log.read(partition, [{ room, after: at }], { entries: ENTRIES, bytes: HISTORY_ANSWER_BYTES })
       upTo = Math.min(upTo, page.clock)
+      if (page.epoch !== epoch) complete = false
+      epoch = page.epoch
       const [read] = page.rooms
       if (read === undefined) break
       if (!isWholeFrom(at, { firstPrevious: read.entries[0]?.previous, newest: Math.min(read.newest, upTo) }))
@@ -91,7 +95,6 @@ export const roomHistory = Effect.fnUntraced(function* (
   }
   if (newest.dropped) complete = false
   const now = yield* Clock.currentTimeMillis
-  const epoch = engine.epochOf(partition)
   const messages = newest.entries
     .filter(({ message }) => message.expiresAt === undefined || message.expiresAt > now)
     .map(({ message, offset }) => messageView(message, room, formatOffset(epoch, offset)))

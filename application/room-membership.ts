@@ -5,7 +5,7 @@ import type { EnteredBy } from "#domain/grant.ts"
 import type { Offset } from "#domain/offset.ts"
 import type { RoomName } from "#domain/room.ts"
 import { closeGate, openGateOrClose } from "./connection-gate.ts"
-import type { LocalConnection } from "./local-connections.ts"
+import { type FailedJoin, type LocalConnection, LocalConnections } from "./local-connections.ts"
 import { LocalRooms } from "./local-rooms.ts"
 import type { Backend } from "./ports/backend.ts"
 import { ConnectionDirectory } from "./ports/connection-directory.ts"
@@ -101,7 +101,7 @@ const enter = Effect.fnUntraced(function* (
 ): Effect.fn.Return<
   Entered,
   Refused<"engine_unavailable" | "session_taken" | "too_many_rooms">,
-  Backend | ConnectionDirectory | Engine | Ids | LocalRooms | SessionStore | Settings
+  Backend | ConnectionDirectory | Engine | Ids | LocalConnections | LocalRooms | SessionStore | Settings
 > {
   const engine = yield* Engine
   const { limits } = yield* Settings
@@ -136,27 +136,40 @@ const enter = Effect.fnUntraced(function* (
 /** What a join has written that failed, or outlived its connection: a write without an answer may have been done. */
 const undo = Effect.fnUntraced(function* (
   connection: LocalConnection,
-  name: RoomName,
-): Effect.fn.Return<void, never, ConnectionDirectory | LocalRooms | SessionStore> {
-  connection.rooms.delete(name)
-  letGo(connection, yield* LocalRooms, name)
-  const { id: connectionId, session } = connection
-  const orLogged = Effect.catch(({ _tag }: Refused<"engine_unavailable">) =>
-    Effect.logWarning("a join that failed could not be undone", { connectionId, code: _tag }),
-  )
-  if (session !== undefined) {
-    const sessions = yield* SessionStore
-    yield* orLogged(Effect.asVoid(sessions.leave(session.id, session.owner, name)))
-  }
-  const directory = yield* ConnectionDirectory
-  yield* orLogged(directory.leave(connectionId, name))
+  room: RoomName,
+): Effect.fn.Return<void, never, ConnectionDirectory | LocalConnections | LocalRooms | SessionStore> {
+  connection.rooms.delete(room)
+  letGo(connection, yield* LocalRooms, room)
+  const { writeLater } = yield* LocalConnections
+  yield* Effect.catch(takeBack(connection, room), ({ _tag }) => {
+    writeLater({ connection, room })
+    return Effect.logWarning("a join that failed could not be undone, and will be later", {
+      connectionId: connection.id,
+      code: _tag,
+    })
+  })
 })
+
+const takeBack = Effect.fnUntraced(function* (
+  { id, session }: LocalConnection,
+  room: RoomName,
+): Effect.fn.Return<void, Refused<"engine_unavailable">, ConnectionDirectory | SessionStore> {
+  const directory = yield* ConnectionDirectory
+  yield* directory.leave(id, room)
+  const sessions = yield* SessionStore
+  if (session !== undefined) yield* sessions.leave(session.id, session.owner, room)
+})
+
+/** Later; where it has entered by now there is nothing to undo. */
+export const undoJoin = ({ connection, room }: FailedJoin) =>
+  connection.inTurn(Effect.suspend(() => (connection.rooms.has(room) ? Effect.void : takeBack(connection, room))))
 
 /**
  * Leaves a room; one that it is not in changes nothing. Where it fails it is still in the room here, so that the same
  * again leaves it. Answers whether it was in.
  */
-export const exitRoom = (connection: LocalConnection, name: RoomName) => connection.inTurn(exit(connection, name))
+export const exitRoom = (connection: LocalConnection, name: RoomName) =>
+  connection.inTurn(Effect.uninterruptible(exit(connection, name)))
 
 const exit = Effect.fnUntraced(function* (
   connection: LocalConnection,
@@ -172,9 +185,10 @@ const exit = Effect.fnUntraced(function* (
     if (!(yield* sessions.leave(connection.session.id, connection.session.owner, name))) return yield* lost(connection)
   }
   const directory = yield* ConnectionDirectory
-  yield* directory.leave(connection.id, name)
+  const left = yield* directory.leave(connection.id, name)
   letGo(connection, yield* LocalRooms, name)
   connection.rooms.delete(name)
-  yield* announcePresence("left", connection.member, name)
+  // Where it closed meanwhile, its end told that it left.
+  if (left) yield* announcePresence("left", connection.member, name)
   return true
 })

@@ -70,10 +70,13 @@ export const takeSession = Effect.fnUntraced(function* (
   const { writeLater } = yield* LocalConnections
   // Without an answer it may be this connection's all the same.
   const mine = { id: sessionId, owner: stored.session.owner + 1 }
-  const session = yield* Effect.tapError(sessions.take(stored.session, { node, connectionId }), () =>
-    Effect.sync(() => writeLater({ connectionId, session: mine, outcome: "kept" })),
-  )
+  const giveBack = Effect.sync(() => writeLater({ connectionId, session: mine, outcome: "kept" }))
+  const session = yield* Effect.tapError(sessions.take(stored.session, { node, connectionId }), () => giveBack)
   if (session === undefined)
     return yield* Effect.fail(new Refusal("engine_unavailable", "the session was taken meanwhile"))
+  if (position.epoch !== engine.epoch()) {
+    yield* giveBack
+    return yield* Effect.fail(new Refusal("engine_unavailable", "the store began anew"))
+  }
   return { session, floor: position.offsets }
 })

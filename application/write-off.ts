@@ -9,6 +9,9 @@ import { SessionStore } from "./ports/session-store.ts"
 import { Settings } from "./ports/settings.ts"
 import { announceLeft } from "./presence.ts"
 
+/** Whoever has taken its session takes its place in the directory within this, or is not coming. */
+const TAKEN_MS = 5_000
+
 /**
  * Its session waits for the recovery window, its presence for the grace. A session that turns out to have another owner
  * was taken. After a failure the same again goes on where it failed.
@@ -27,27 +30,25 @@ export const writeOff = Effect.fnUntraced(function* (
     const write = outcome === "ended" ? sessions.end : sessions.drop
     leftover.owned = yield* write(session.id, session.owner, connectionId)
   }
-  const recoverable = session !== undefined && outcome === "kept" && leftover.owned === true
   const { presence } = yield* Settings
-  if (recoverable && presence.graceMs > 0) return yield* directory.depart(connectionId, presence.graceMs)
+  if (outcome === "taken" || leftover.owned === false)
+    return yield* directory.depart(connectionId, Math.max(presence.graceMs, TAKEN_MS))
+  if (session !== undefined && outcome === "kept" && presence.graceMs > 0)
+    return yield* directory.depart(connectionId, presence.graceMs)
   const entry = yield* directory.remove(connectionId)
-  if (entry !== undefined && outcome !== "taken" && leftover.owned !== false) yield* announceLeft(entry)
+  if (entry !== undefined) yield* announceLeft(entry)
 })
 
-/** Where the engine is away it is kept for later. */
-export const writeOffOrLater = Effect.fnUntraced(function* (
-  leftover: Leftover,
-): Effect.fn.Return<
-  void,
-  never,
-  Backend | ConnectionDirectory | Engine | Ids | LocalConnections | SessionStore | Settings
-> {
-  const { writeLater } = yield* LocalConnections
-  yield* Effect.catch(writeOff(leftover), ({ _tag }) => {
-    writeLater(leftover)
-    return Effect.logWarning("a closed connection could not be written off, and will be later", {
-      connectionId: leftover.connectionId,
-      code: _tag,
-    })
-  })
-})
+/** Where the engine is away it is kept for later. Not to be broken off: what is half told is told by nobody again. */
+export const writeOffOrLater = (leftover: Leftover) =>
+  Effect.uninterruptible(
+    Effect.catch(writeOff(leftover), ({ _tag }) =>
+      LocalConnections.use(({ writeLater }) => {
+        writeLater(leftover)
+        return Effect.logWarning("a closed connection could not be written off, and will be later", {
+          connectionId: leftover.connectionId,
+          code: _tag,
+        })
+      }),
+    ),
+  )

@@ -15,6 +15,23 @@ const unlessMissing = (error: unknown): void => {
   if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error
 }
 
+/** Step by step: Node's own `recursive` never ends where a folder can be made in no way, as below /proc. */
+export const makeFolder = async (path: string): Promise<void> => {
+  const make = (): Promise<void> =>
+    fs.mkdir(path, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "EEXIST") throw error
+    })
+  try {
+    await make()
+  } catch (error) {
+    unlessMissing(error)
+    const parent = dirname(path)
+    if (parent === path) throw error
+    await makeFolder(parent)
+    await make()
+  }
+}
+
 /** Makes room for a new file at `path`; the oldest one is overwritten. */
 export const shiftFiles = async ({ path, maxFiles }: FileOptions): Promise<void> => {
   if (maxFiles <= 1) await fs.rm(path, { force: true })

@@ -1,7 +1,7 @@
 import { promises as fs } from "node:fs"
 import { dirname } from "node:path"
 import { utf8Length } from "#domain/name.ts"
-import { deleteFiles, type FileOptions, shiftFiles } from "./log-files.ts"
+import { deleteFiles, type FileOptions, makeFolder, shiftFiles } from "./log-files.ts"
 
 /** Lines that wait to be written; more are lost and counted. */
 export const MAX_WAITING_BYTES = 1_048_576
@@ -35,7 +35,7 @@ export class RotatingFile {
 
   /** Rejects where the file cannot be had. */
   async open(): Promise<void> {
-    await fs.mkdir(dirname(this.options.path), { recursive: true, mode: 0o700 })
+    await makeFolder(dirname(this.options.path))
     this.file = await fs.open(this.options.path, "a", 0o600)
     const stat = await this.file.stat()
     this.isRegular = stat.isFile()

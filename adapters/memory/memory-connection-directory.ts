@@ -7,6 +7,7 @@ import {
   type Located,
   type Page,
   type PageRequest,
+  type Registered,
   type RoomEntry,
 } from "#application/ports/connection-directory.ts"
 import { Metrics } from "#application/ports/metrics.ts"
@@ -41,14 +42,14 @@ class Directory {
     return this.departing.size
   }
 
-  register(entry: ConnectionEntry, replaced: readonly string[] = []): boolean {
-    let stood = false
-    for (const id of [entry.connectionId, ...replaced]) stood = this.remove(id) !== undefined || stood
+  register(entry: ConnectionEntry, replaced: readonly string[] = []): Registered {
+    let stayed = false
+    for (const id of [entry.connectionId, ...replaced]) stayed = this.remove(id) !== undefined || stayed
     const held = new HeldConnection(entry, ++this.registered)
     this.byId.set(held.connectionId, held)
     this.byUser.add(held.userId, held)
     for (const room of entry.rooms) this.enter(held, room)
-    return stood
+    return { stayed, count: this.byUser.count(held.userId) }
   }
 
   depart(connectionId: string, departsAt: number): void {
@@ -92,11 +93,12 @@ class Directory {
     if (held !== undefined) this.enter(held, room)
   }
 
-  leave(connectionId: string, room: string): void {
+  leave(connectionId: string, room: string): boolean {
     const held = this.byId.get(connectionId)
-    if (held === undefined || !this.byRoom.has(room, held)) return
+    if (held === undefined || !this.byRoom.has(room, held)) return false
     held.rooms = held.rooms.filter((other) => other !== room)
     this.byRoom.delete(room, held)
+    return true
   }
 
   online(connectionId: string): HeldConnection | undefined {

@@ -104,7 +104,8 @@ export const memorySessionStore: Layer.Layer<SessionStore, never, MemoryStore | 
         }
         return write(id, owner, dropNow, connectionId)
       },
-      end: (id, owner, connectionId) => write(id, owner, () => forget(id), connectionId),
+      end: (id, owner, connectionId) =>
+        Effect.suspend(() => (all.has(id) ? write(id, owner, () => forget(id), connectionId) : Effect.succeed(true))),
     }
   }),
 )

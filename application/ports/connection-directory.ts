@@ -39,6 +39,13 @@ export interface Located {
   readonly node: string
 }
 
+export interface Registered {
+  /** One of those replaced was there still: nobody was or will be told that it left. */
+  readonly stayed: boolean
+  /** How many connections its user has online now, this one included. */
+  readonly count: number
+}
+
 type Unavailable = Refused<"engine_unavailable">
 
 /**
@@ -50,11 +57,8 @@ type Unavailable = Refused<"engine_unavailable">
 export class ConnectionDirectory extends Context.Service<
   ConnectionDirectory,
   {
-    /**
-     * In one step with forgetting the connections that it takes the place of. True: one of those was there still, so
-     * that nobody was or will be told that it left.
-     */
-    readonly register: (entry: ConnectionEntry, replaced?: readonly string[]) => Effect.Effect<boolean, Unavailable>
+    /** In one step with forgetting the connections that it takes the place of. */
+    readonly register: (entry: ConnectionEntry, replaced?: readonly string[]) => Effect.Effect<Registered, Unavailable>
     /** It dropped: a member for so long still, then `takeDeparted` gives it. One that is in no room is forgotten at once. */
     readonly depart: (connectionId: string, graceMs: number) => Effect.Effect<void, Unavailable>
     /** What it was, departed or not; undefined: there was none. */
@@ -62,7 +66,8 @@ export class ConnectionDirectory extends Context.Service<
     /** Whose grace is over, the longest first: each is forgotten by this and given to one caller, who says that it left. */
     readonly takeDeparted: (limit: number) => Effect.Effect<readonly ConnectionEntry[], Unavailable>
     readonly join: (connectionId: string, room: RoomName) => Effect.Effect<void, Unavailable>
-    readonly leave: (connectionId: string, room: RoomName) => Effect.Effect<void, Unavailable>
+    /** False: it was not in. */
+    readonly leave: (connectionId: string, room: RoomName) => Effect.Effect<boolean, Unavailable>
     readonly changeTransport: (connectionId: string, transport: string) => Effect.Effect<void, Unavailable>
     readonly connection: (connectionId: string) => Effect.Effect<ConnectionEntry | undefined, Unavailable>
     readonly connections: (

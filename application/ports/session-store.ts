@@ -32,7 +32,7 @@ export class SessionStore extends Context.Service<
     readonly leave: (id: string, owner: number, room: RoomName) => Effect.Effect<boolean, Unavailable>
     /** Both name the connection too: a takeover without an answer may be another's, under the same number. */
     readonly drop: (id: string, owner: number, connectionId: string) => Effect.Effect<boolean, Unavailable>
-    /** Ends it for good: its client was sent away. */
+    /** Ends it for good: its client was sent away. True also where there is none any more. */
     readonly end: (id: string, owner: number, connectionId: string) => Effect.Effect<boolean, Unavailable>
   }
 >()("roomcast/application/ports/session-store") {}

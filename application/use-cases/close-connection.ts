@@ -23,7 +23,9 @@ export interface CloseCommand {
  * A connection is gone: out of its rooms here at once, then written off. Runs once, whatever ends it; what a slower
  * opening or joining still does is undone there. The backend and the handlers hear of it where it had been let in.
  */
-export const closeConnection = Effect.fnUntraced(function* ({
+export const closeConnection = (command: CloseCommand) => Effect.uninterruptible(close(command))
+
+const close = Effect.fnUntraced(function* ({
   connection,
   reason,
   outcome,
@@ -57,7 +59,7 @@ export const closeConnection = Effect.fnUntraced(function* ({
   }
   connection.held.clear()
   connection.gate?.restart()
-  yield* Effect.uninterruptible(writeOffOrLater(leftover))
+  yield* writeOffOrLater(leftover)
   if (!admitted) return
   const metrics = yield* Metrics
   metrics.connectionClosed(reason)
@@ -65,5 +67,5 @@ export const closeConnection = Effect.fnUntraced(function* ({
   const backend = yield* Backend
   const handlers = yield* EventHandlers
   backend.notify("connection.disconnect", connection.member)
-  yield* handlers.disconnect(connection.member, reason)
+  yield* Effect.interruptible(handlers.disconnect(connection.member, reason))
 })

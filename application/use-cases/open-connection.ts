@@ -17,7 +17,7 @@ import type { TokenVerifier } from "#application/ports/token-verifier.ts"
 import { type TakenSession, takeSession } from "#application/take-session.ts"
 import { type Declined, Refusal, type Refused } from "#domain/errors.ts"
 import { member } from "#domain/presence.ts"
-import type { RoomName } from "#domain/room.ts"
+import { isGatewayRoom, type RoomName } from "#domain/room.ts"
 import { FIRST_OWNER, type Session } from "#domain/session.ts"
 import { type Claims, type User, userOf } from "#domain/user.ts"
 
@@ -36,8 +36,8 @@ export interface Opened {
   readonly recovered: boolean
   /** It sent a session back, whether it got it or not. */
   readonly asked: boolean
-  /** It came back within the presence grace, or before its drop was seen: nobody is told that it left. */
-  readonly stayedPresent: boolean
+  /** Rooms that it comes back to after it was told to have left them. */
+  readonly returnsTo: readonly RoomName[]
   /** Rooms that the connect hook adds. */
   readonly rooms: readonly RoomName[]
 }
@@ -94,13 +94,14 @@ const openTaken = Effect.fnUntraced(function* (
   now: number,
 ) {
   const user = userOf(session.info === undefined ? claims : { ...claims, info: session.info })
-  const { connection, stayedPresent } = yield* enrol(command, { user, session, floor, now })
+  const former = [...session.rooms.keys()].filter((room) => !isGatewayRoom(room))
+  const { connection, registered } = yield* enrol(command, { user, session, floor, now })
   yield* checkRevoked(claims)
   yield* admit(connection)
-  return { connection, recovered: true, asked: true, stayedPresent, rooms: [] }
+  return { connection, recovered: true, asked: true, returnsTo: registered.stayed ? [] : former, rooms: [] }
 })
 
-/** Counted before the backend is asked, and again once it is registered: many may be connecting at once. */
+/** Counted before the backend is asked, and again as it is registered: many may be connecting at once. */
 const openFresh = Effect.fnUntraced(function* (command: OpenCommand, claims: Claims, now: number) {
   const { limits } = yield* Settings
   const directory = yield* ConnectionDirectory
@@ -112,14 +113,14 @@ const openFresh = Effect.fnUntraced(function* (command: OpenCommand, claims: Cla
   const open = Effect.gen(function* () {
     const engine = yield* Engine
     const session = command.meta ? yield* freshSession(command.connectionId, claims.userId, info) : undefined
-    const { connection } = yield* enrol(command, { user, session, floor: engine.workedOff, now })
-    if ((yield* directory.countOf(claims.userId)) > most) return yield* Effect.fail(tooMany)
+    const { connection, registered } = yield* enrol(command, { user, session, floor: engine.workedOff, now })
+    if (registered.count > most) return yield* Effect.fail(tooMany)
     yield* passHandlers(connection, claims)
     return connection
   })
   const connection = yield* Effect.onError(open, () => tellBackend(command.connectionId, user))
   const asked = typeof command.sessionId === "string"
-  return { connection, recovered: false, asked, stayedPresent: false, rooms }
+  return { connection, recovered: false, asked, returnsTo: [], rooms }
 })
 
 /** Handlers that have let it in are told where it goes all the same. */

@@ -26,11 +26,15 @@ export const refreshToken = Effect.fnUntraced(function* (connection: LocalConnec
   const user = userOf({ ...claims, info: connection.user.claims.info })
   for (const [room, { by }] of [...connection.rooms])
     if (!isGatewayRoom(room) && !mayStay(user, rules.ruleOf(room), room, by)) yield* exitRoom(connection, room)
+  const former = connection.user
   connection.user = user
-  connection.warnedOfExpiry = false
-  if (yield* revocations.isRevoked(claims)) {
+  const putBack = Effect.sync(() => {
+    connection.user = former
+  })
+  if (yield* Effect.tapError(revocations.isRevoked(claims), () => putBack)) {
     connection.link.close(CLOSINGS.revoked)
     return yield* Effect.fail(revoked)
   }
+  connection.warnedOfExpiry = false
   return { expiresAt: claims.expiresAt * 1000, rooms: connection.applicationRooms }
 })

@@ -67,7 +67,7 @@ export const startConnection = Effect.fnUntraced(function* ({
   recovered,
   asked,
   rooms: granted,
-  stayedPresent,
+  returnsTo,
 }: Opened) {
   const engine = yield* Engine
   const metrics = yield* Metrics
@@ -93,7 +93,8 @@ export const startConnection = Effect.fnUntraced(function* ({
   )
   metrics.connectionOpened(recovered ? "recovered" : asked ? "not_recovered" : "fresh")
   if (recovered) {
-    if (!stayedPresent) for (const room of rooms) yield* announcePresence("joined", connection.member, room)
+    for (const room of returnsTo)
+      if (connection.rooms.has(room) && !connection.closed) yield* announcePresence("joined", connection.member, room)
     yield* replay(connection)
   }
   yield* openGate(connection)

@@ -7,6 +7,7 @@ import type { Ids } from "#application/ports/ids.ts"
 import type { SessionStore } from "#application/ports/session-store.ts"
 import type { Settings } from "#application/ports/settings.ts"
 import { announceLeft } from "#application/presence.ts"
+import { undoJoin } from "#application/room-membership.ts"
 import { writeOff } from "#application/write-off.ts"
 import type { Refused } from "#domain/errors.ts"
 
@@ -14,24 +15,28 @@ const AT_ONCE = 16
 const BATCH = 500
 
 /**
- * Looks after connections that are gone, once a second: writes off those of this node that could not be, and tells the
- * rooms of those whose grace is over, on whatever node they were, that they left.
+ * Looks after connections that are gone, once a second: tells the rooms of those whose grace is over, on whatever node
+ * they were, that they left, and writes what this node could not write of its own.
  */
 export const tendDepartures = Effect.fn("tendDepartures")(function* (): Effect.fn.Return<
   void,
   Refused<"engine_unavailable">,
   Backend | ConnectionDirectory | Engine | Ids | LocalConnections | SessionStore | Settings
 > {
-  const { unwritten, written } = yield* LocalConnections
-  yield* Effect.forEach(
-    [...unwritten],
-    (leftover) => Effect.tap(writeOff(leftover), () => Effect.sync(() => written(leftover))),
-    { concurrency: AT_ONCE, discard: true },
-  )
   const directory = yield* ConnectionDirectory
   for (let more = true; more; ) {
     const entries = yield* directory.takeDeparted(BATCH)
     yield* Effect.uninterruptible(Effect.forEach(entries, announceLeft, { discard: true }))
     more = entries.length === BATCH
   }
+  const { unwritten, written } = yield* LocalConnections
+  // The first failure ends it, once those under way are done.
+  yield* Effect.forEach(
+    [...unwritten],
+    (late) =>
+      Effect.uninterruptible(
+        Effect.tap("room" in late ? undoJoin(late) : writeOff(late), () => Effect.sync(() => written(late))),
+      ),
+    { concurrency: AT_ONCE, discard: true },
+  )
 })

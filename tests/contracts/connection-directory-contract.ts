@@ -94,6 +94,15 @@ export const connectionDirectoryContract = (name: string, layer: Layer.Layer<Con
         expect(yield* directory.countOf("ben")).toBe(1)
       }))
 
+    test("counts a user's connections as each of them is registered: of many at once exactly so many find room", (directory) =>
+      Effect.gen(function* () {
+        const registered = yield* Effect.forEach(["c1", "c2", "c3"], (id) => directory.register(entry(id)), {
+          concurrency: "unbounded",
+        })
+        expect(registered.map(({ count }) => count).sort()).toEqual([1, 2, 3])
+        expect((yield* directory.register(entry("c4"), ["c1"])).count).toBe(3)
+      }))
+
     test("is not misled by names that mean something to JavaScript or to itself", (directory) =>
       Effect.gen(function* () {
         const names = ["__proto__", "constructor", "a:b", "$user:ana", "ü☃", "-1", "a}b{c"]
@@ -138,8 +147,8 @@ export const connectionDirectoryContract = (name: string, layer: Layer.Layer<Con
         yield* directory.register(entry("c1", { rooms: ["z"] }))
         for (const name of ["b", "a", "b", "c"]) yield* directory.join("c1", room(name))
         expect((yield* directory.connection("c1"))?.rooms).toEqual(["z", "b", "a", "c"])
-        yield* directory.leave("c1", room("a"))
-        yield* directory.leave("c1", room("a"))
+        expect(yield* directory.leave("c1", room("a"))).toBe(true)
+        expect(yield* directory.leave("c1", room("a"))).toBe(false)
         expect((yield* directory.connection("c1"))?.rooms).toEqual(["z", "b", "c"])
         expect(yield* directory.memberCount(room("b"))).toBe(1)
         expect(yield* directory.memberCount(room("a"))).toBe(0)
@@ -266,8 +275,8 @@ export const connectionDirectoryContract = (name: string, layer: Layer.Layer<Con
       Effect.gen(function* () {
         for (const id of ["c1", "c2", "c3"]) yield* directory.register(entry(id, { rooms: ["a"] }))
         for (const id of ["c1", "c2", "c3"]) yield* directory.depart(id, id === "c3" ? 10 : 0)
-        expect(yield* directory.register(entry("c1", { rooms: ["a"] }))).toBe(true)
-        expect(yield* directory.register(entry("c4", { rooms: ["a"] }), ["c0", "c2"])).toBe(true)
+        expect((yield* directory.register(entry("c1", { rooms: ["a"] }))).stayed).toBe(true)
+        expect((yield* directory.register(entry("c4", { rooms: ["a"] }), ["c0", "c2"])).stayed).toBe(true)
         expect(ids(yield* left(directory))).toEqual(["c3"])
         expect(ids((yield* directory.members(room("a"), FIRST)).items)).toEqual(["c1", "c4"])
       }))
@@ -279,14 +288,14 @@ export const connectionDirectoryContract = (name: string, layer: Layer.Layer<Con
         yield* directory.depart("c1", 0)
         yield* directory.depart("c2", 0)
         expect(ids(yield* left(directory))).toEqual(["c2"])
-        expect(yield* directory.register(entry("c3"), ["c1"])).toBe(false)
+        expect((yield* directory.register(entry("c3"), ["c1"])).stayed).toBe(false)
       }))
 
     test("says whether a connection that another takes the place of was there still", (directory) =>
       Effect.gen(function* () {
         yield* directory.register(entry("c1", { rooms: ["a"] }))
-        expect(yield* directory.register(entry("c2", { rooms: ["a"] }), ["c0", "c1"])).toBe(true)
-        expect(yield* directory.register(entry("c3", { rooms: ["a"] }), ["c0", "c1"])).toBe(false)
+        expect((yield* directory.register(entry("c2", { rooms: ["a"] }), ["c0", "c1"])).stayed).toBe(true)
+        expect((yield* directory.register(entry("c3", { rooms: ["a"] }), ["c0", "c1"])).stayed).toBe(false)
         expect(yield* directory.connection("c1")).toBeUndefined()
         expect(yield* directory.countOf("ana")).toBe(2)
         expect(ids((yield* directory.members(room("a"), FIRST)).items)).toEqual(["c2", "c3"])

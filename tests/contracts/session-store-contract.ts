@@ -114,7 +114,7 @@ export const sessionStoreContract = (
           expect(yield* store.join(id, owner, EVERYBODY, ENTRY)).toBe(false)
           expect(yield* store.leave(id, owner, A)).toBe(false)
           expect(yield* store.drop(id, owner, "c1")).toBe(false)
-          expect(yield* store.end(id, owner, "c1")).toBe(false)
+          expect(yield* store.end(id, owner, "c1")).toBe(id !== S.id)
         }
         const stored = yield* store.read(S.id)
         expect([...(stored?.session.rooms.keys() ?? [])]).toEqual([A])
@@ -243,7 +243,7 @@ export const sessionStoreContract = (
           expect(yield* store.end(session.id, 1, "c1")).toBe(true)
           expect(yield* store.read(session.id)).toBeUndefined()
           expect(yield* store.take(session, BY)).toBeUndefined()
-          expect(yield* store.end(session.id, 1, "c1")).toBe(false)
+          expect(yield* store.end(session.id, 1, "c1")).toBe(true)
         }
         expect(taken).toEqual([])
       }))

@@ -53,8 +53,8 @@ describe("presence", () => {
     const watcher = await connectClient(gateway, "watcher", { rooms: [r] })
     const bob = await connectClient(gateway, "bob", {
       rooms: [r],
-      reconnectionDelay: 900,
-      reconnectionDelayMax: 900,
+      reconnectionDelay: 2_500,
+      reconnectionDelayMax: 2_500,
       randomizationFactor: 0,
     })
     bob.drop()

@@ -49,6 +49,15 @@ describe("a log file", () => {
     expect(told).toEqual([])
   })
 
+  it("is made with the folders above it, for its owner only; where they cannot be made that is said at once", async () => {
+    const { file, path } = await open({ path: join(await directory(), "a", "b", "c.log") })
+    expect(await modeOf(join(path, ".."))).toBe("700")
+    await file.close()
+    // Linux lets nobody make a folder here, and says that there is none.
+    const nowhere = new RotatingFile({ path: "/proc/none/c.log", maxBytes: 1, maxFiles: 1, maxAgeMs: 0 }, () => {})
+    await expect(nowhere.open()).rejects.toMatchObject({ code: "ENOENT" })
+  })
+
   it("is flushed when the logger is released", async () => {
     const { files } = await logged(
       {},
