@@ -1,0 +1,214 @@
+import { assert } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { describe } from "vitest"
+import { engineEvents } from "#application/engine-events.ts"
+import type { LocalConnection } from "#application/local-connections.ts"
+import { ConnectionDirectory } from "#application/ports/connection-directory.ts"
+import { Engine } from "#application/ports/engine.ts"
+import { SessionStore } from "#application/ports/session-store.ts"
+import { enterRoom, exitRoom } from "#application/room-membership.ts"
+import type { Services } from "#application/services.ts"
+import { closeConnection } from "#application/use-cases/close-connection.ts"
+import { connect } from "./node-fixture.ts"
+import { openClient } from "./opened-client.ts"
+import { A, away, B, close, GRACE_MS, listening, openOrClose, pass, test } from "./race-fixture.ts"
+
+describe("a takeover", () => {
+  test(
+    "closes the older connection of this node also where its news comes after its answer",
+    Effect.gen(function* () {
+      const context = yield* Effect.context<Services>()
+      const events = engineEvents(context, () => 0)
+      const first = yield* openClient("c1")
+      const second = yield* openClient("c2", { earlier: first })
+      const { id = "", owner = 0 } = second.connection.session ?? {}
+      events.taken(id, owner)
+      assert.deepStrictEqual(
+        [first, second].map(({ closings }) => closings.map(({ code }) => code)),
+        [["session_taken"], []],
+      )
+    }),
+  )
+
+  test(
+    "that is carried out while its answer is lost, and whose client never returns, is a leave in the end",
+    Effect.gen(function* () {
+      const { engine, words } = yield* listening
+      yield* Effect.gen(function* () {
+        const first = yield* openClient("c1")
+        yield* enterRoom(first.connection, A, "rule")
+        const sessions = yield* SessionStore
+        yield* Effect.flip(openClient("c2", { earlier: first })).pipe(
+          Effect.provideService(SessionStore, {
+            ...sessions,
+            take: (read, by) => Effect.andThen(sessions.take(read, by), away),
+          }),
+        )
+        yield* close(first, "taken")
+        for (let i = 0; i < 3; i++) yield* pass(GRACE_MS)
+        assert.deepStrictEqual(words, ["room:joined a", "room:left a"])
+      }).pipe(Effect.provideService(Engine, engine))
+    }),
+  )
+
+  test(
+    "whose registration fails is a leave in the end, or no second join",
+    Effect.gen(function* () {
+      const { engine, words } = yield* listening
+      yield* Effect.gen(function* () {
+        const first = yield* openClient("c1")
+        yield* enterRoom(first.connection, A, "rule")
+        yield* Effect.flip(openOrClose("c2", first)).pipe(
+          Effect.updateService(ConnectionDirectory, (directory) => ({ ...directory, register: () => away })),
+        )
+        yield* close(first, "taken")
+        yield* openOrClose("c3", first)
+        assert.deepStrictEqual(words, ["room:joined a"])
+      }).pipe(Effect.provideService(Engine, engine))
+    }),
+  )
+
+  test(
+    "says no second join where the older connection is gone before the new one is registered",
+    Effect.gen(function* () {
+      const { engine, words } = yield* listening
+      yield* Effect.gen(function* () {
+        const context = yield* Effect.context<Services>()
+        const first = yield* openClient("c1")
+        yield* enterRoom(first.connection, A, "rule")
+        const sessions = yield* SessionStore
+        yield* openClient("c2", { earlier: first }).pipe(
+          Effect.provideService(SessionStore, {
+            ...sessions,
+            take: (read, by) =>
+              Effect.tap(sessions.take(read, by), () => Effect.provideContext(close(first, "taken"), context)),
+          }),
+        )
+        assert.deepStrictEqual(words, ["room:joined a"])
+      }).pipe(Effect.provideService(Engine, engine))
+    }),
+  )
+
+  test(
+    "that meets a new epoch is no recovery: the position is of the old one",
+    Effect.gen(function* () {
+      const first = yield* openClient("c1")
+      yield* close(first, "kept")
+      const engine = yield* Engine
+      const sessions = yield* SessionStore
+      let epoch = engine.epoch()
+      const second = yield* Effect.exit(
+        openClient("c2", { earlier: first }).pipe(
+          Effect.provideService(Engine, { ...engine, epoch: () => epoch }),
+          Effect.provideService(SessionStore, {
+            ...sessions,
+            take: (read, by) => Effect.tap(sessions.take(read, by), () => Effect.sync(() => (epoch = "anew"))),
+          }),
+        ),
+      )
+      assert.isFalse(second._tag === "Success" && second.value.ready["recovered"])
+    }),
+  )
+})
+
+describe("presence", () => {
+  test(
+    "of who came back too late says no join after its leave, though it goes while the joins are told",
+    Effect.gen(function* () {
+      const { afterEach, engine, words } = yield* listening
+      yield* Effect.gen(function* () {
+        const context = yield* Effect.context<Services>()
+        const first = yield* openClient("c1")
+        for (const room of [A, B]) yield* enterRoom(first.connection, room, "rule")
+        yield* close(first, "kept")
+        yield* pass(GRACE_MS)
+        words.length = 0
+        let going: LocalConnection | undefined
+        afterEach(
+          Effect.suspend(() =>
+            going === undefined
+              ? Effect.void
+              : Effect.provideContext(
+                  closeConnection({ connection: going, reason: "revoked", outcome: "ended" }),
+                  context,
+                ),
+          ),
+        )
+        yield* Effect.exit(
+          openClient("c2", {
+            earlier: first,
+            opened: (connection) => {
+              going = connection
+            },
+          }),
+        )
+        const last = new Map(words.map((word) => word.split(" ").toReversed() as [string, string]))
+        assert.deepStrictEqual(
+          [...last],
+          [
+            ["a", "room:left"],
+            ["b", "room:left"],
+          ],
+          words.join("; "),
+        )
+      }).pipe(Effect.provideService(Engine, engine))
+    }),
+  )
+
+  test(
+    "says once that somebody joined whom the API put into a room while it came back",
+    Effect.gen(function* () {
+      const { engine, words } = yield* listening
+      yield* Effect.gen(function* () {
+        const first = yield* openClient("c1")
+        yield* enterRoom(first.connection, A, "rule")
+        yield* close(first, "kept")
+        yield* pass(GRACE_MS)
+        words.length = 0
+        const directory = yield* ConnectionDirectory
+        const context = yield* Effect.context<Services>()
+        let coming: LocalConnection | undefined
+        yield* openClient("c2", {
+          earlier: first,
+          opened: (connection) => {
+            coming = connection
+          },
+        }).pipe(
+          Effect.provideService(ConnectionDirectory, {
+            ...directory,
+            register: (entry, replaced) =>
+              Effect.tap(directory.register(entry, replaced), () =>
+                coming === undefined
+                  ? Effect.void
+                  : Effect.orDie(Effect.provideContext(Effect.asVoid(enterRoom(coming, B, "api")), context)),
+              ),
+          }),
+        )
+        assert.deepStrictEqual(words.toSorted(), ["room:joined a", "room:joined b"])
+      }).pipe(Effect.provideService(Engine, engine))
+    }),
+  )
+
+  test(
+    "says once that somebody left who leaves a room while it goes",
+    Effect.gen(function* () {
+      const { engine, words } = yield* listening
+      yield* Effect.gen(function* () {
+        const { connection } = yield* connect({ id: "a1", rooms: ["a"] })
+        const context = yield* Effect.context<Services>()
+        const directory = yield* ConnectionDirectory
+        yield* exitRoom(connection, A).pipe(
+          Effect.provideService(ConnectionDirectory, {
+            ...directory,
+            leave: (...args) =>
+              Effect.andThen(
+                Effect.provideContext(closeConnection({ connection, reason: "gone", outcome: "kept" }), context),
+                directory.leave(...args),
+              ),
+          }),
+        )
+        assert.deepStrictEqual(words, ["room:left a"])
+      }).pipe(Effect.provideService(Engine, engine))
+    }),
+  )
+})
