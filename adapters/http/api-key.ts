@@ -5,9 +5,9 @@ import { Revocations } from "#application/ports/revocations.ts"
 import { type Signature, SignatureVerifier } from "#application/ports/signature-verifier.ts"
 import { type Scope, TokenVerifier } from "#application/ports/token-verifier.ts"
 import { Refusal } from "#domain/errors.ts"
-import { readText } from "./body.ts"
 import { type Credential, type Env, type Runtime, settle } from "./endpoint.ts"
 import { problem } from "./problem.ts"
+import { unverifiedBodies } from "./unverified-bodies.ts"
 
 /** A key of the API as the configuration keeps it: `hash` is `sha256:` and the key's SHA-256 in base64url. */
 export interface ApiKey {
@@ -74,16 +74,16 @@ export const authenticate = (runtime: Runtime, keys: readonly ApiKey[]): Middlew
     return settle(runtime, c, byToken(value))
   }
 
-  const bySignature = async (c: Context<Env>, signature: Signature): Promise<Found> => {
-    const body = await readText(c)
-    if (typeof body !== "string") return { response: problem(c, body) }
-    const verified = SignatureVerifier.use((verifier) => verifier.verify(signature, body))
-    return settle(
+  const bodyOf = unverifiedBodies()
+  const bySignature = (c: Context<Env>, signature: Signature): Promise<Found> =>
+    settle(
       runtime,
       c,
-      Effect.map(verified, ({ id, scopes }) => ({ id: `signature:${id}`, scopes })),
+      Effect.map(
+        SignatureVerifier.use((verifier) => verifier.verify(signature, bodyOf(c))),
+        ({ id, scopes }) => ({ id: `signature:${id}`, scopes }),
+      ),
     )
-  }
 
   const identify = (c: Context<Env>): Found | Promise<Found> => {
     const authorization = c.req.header("authorization")

@@ -2,7 +2,7 @@ import type { Context } from "hono"
 import { Refusal, type Refused } from "#domain/errors.ts"
 import type { Env } from "./endpoint.ts"
 
-type BodyRefusal = Refused<"invalid_json" | "invalid_request" | "payload_too_large" | "unsupported_media_type">
+export type BodyRefusal = Refused<"invalid_json" | "invalid_request" | "payload_too_large" | "unsupported_media_type">
 
 const utf8 = new TextDecoder("utf-8", { fatal: true })
 

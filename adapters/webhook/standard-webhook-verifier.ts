@@ -49,10 +49,12 @@ export const standardWebhookVerifier = (options: {
       const seen = new SeenIds(REMEMBER_MS, options.maxIds ?? MAX_IDS)
 
       return SignatureVerifier.of({
-        verify: Effect.fnUntraced(function* ({ id, timestamp, signature }, body) {
+        verify: Effect.fnUntraced(function* ({ id, timestamp, signature }, asked) {
+          if (keys.length === 0) return yield* Effect.fail(refused("no key that signs requests is configured"))
           if (id === "" || id.length > MAX_ID_LENGTH || !/^\d{1,12}$/.test(timestamp))
             return yield* Effect.fail(refused("webhook-id or webhook-timestamp is not valid"))
           const headers = { "webhook-id": id, "webhook-timestamp": timestamp, "webhook-signature": signature }
+          const body = yield* asked
           let fault = "no matching signature"
           const key = keys.find(({ webhook }) => {
             try {

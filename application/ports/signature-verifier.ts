@@ -11,18 +11,20 @@ export interface Signature {
 }
 
 /**
- * Checks an HTTP API request that is signed in the Standard Webhooks form; the same signed id passes once. `overloaded`:
- * the signature is valid, but so many ids are remembered that this one cannot be told from a repeated one.
+ * Checks an HTTP API request that is signed in the Standard Webhooks form; the same signed id passes once. The body is
+ * asked for only where it can decide: anybody may send one. `overloaded`: the signature is valid, but so many ids are
+ * remembered that this one cannot be told from a repeated one.
  */
 export class SignatureVerifier extends Context.Service<
   SignatureVerifier,
   {
-    readonly verify: (
+    readonly verify: <E, R>(
       signature: Signature,
-      body: string,
+      body: Effect.Effect<string, E, R>,
     ) => Effect.Effect<
       { readonly id: string; readonly scopes: readonly Scope[] },
-      Refused<"unauthorized" | "overloaded">
+      E | Refused<"unauthorized" | "overloaded">,
+      R
     >
   }
 >()("roomcast/application/ports/signature-verifier") {}

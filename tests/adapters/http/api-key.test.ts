@@ -120,3 +120,31 @@ it("does not read more of an unsigned body than the limit before it knows the ca
   const response = await http.app.request("/v1/messages", { method: "POST", body, headers: signed(body, "msg_5") })
   await problemOf(response, "payload_too_large")
 })
+
+it("keeps no more of bodies under invented signatures than a bound, whoever sends them, and takes keys all the same", async () => {
+  await using http = await startHttp()
+  const MiB = 1_048_576
+  const client = new AbortController()
+  const open = (id: string) => {
+    const init: RequestInit & { duplex: "half" } = {
+      method: "POST",
+      headers: { ...signed("", id), "Content-Length": String(10 * MiB) },
+      body: new ReadableStream({
+        start: (stream) => client.signal.addEventListener("abort", () => stream.error(new Error("gone"))),
+      }),
+      duplex: "half",
+    }
+    return Promise.resolve(http.app.request("/v1/messages/batch", init))
+  }
+  const held = Array.from({ length: 6 }, (_, i) => open(`held_${i}`))
+  const refused = await open("one_more")
+  await problemOf(refused, "overloaded")
+  expect(Number(refused.headers.get("retry-after"))).toBeGreaterThanOrEqual(1)
+  expect(http.recorder.hits).toEqual(["unverified_bytes"])
+  expect((await http.post("/v1/messages", PUSH)).status).toBe(202)
+  client.abort()
+  for (const response of held) await problemOf(await response, "invalid_request")
+  const body = JSON.stringify(PUSH)
+  const after = await http.app.request("/v1/messages", { method: "POST", body, headers: signed(body, "after") })
+  expect(after.status).toBe(202)
+})

@@ -26,7 +26,7 @@ const signed = (secret: string, id: string, body: string, at = Date.now()) => ({
 const verify = Effect.fnUntraced(function* (signature: ReturnType<typeof signed>, body: string) {
   const verifier = yield* SignatureVerifier
   return yield* verifier
-    .verify(signature, body)
+    .verify(signature, Effect.succeed(body))
     .pipe(Effect.match({ onFailure: ({ _tag, message }) => ({ _tag, message }), onSuccess: (found) => found }))
 })
 
@@ -68,6 +68,16 @@ describe("a signed API request", () => {
         expect(yield* verify(signed(SECRET, id, "{}"), "{}")).toMatchObject({ _tag: "unauthorized" })
       expect(yield* verify(good, "{}")).toEqual({ id: "shop", scopes: ["publish"] })
     }).pipe(Effect.provide(opened())),
+  )
+
+  it.effect("is refused before its body is read where no key could have signed it, for anybody may send one", () =>
+    Effect.gen(function* () {
+      const verifier = yield* SignatureVerifier
+      const body = Effect.die("the body was read")
+      expect(yield* Effect.flip(verifier.verify(signed(SECRET, "m1", "{}"), body))).toMatchObject({
+        _tag: "unauthorized",
+      })
+    }).pipe(Effect.provide(standardWebhookVerifier({ keys: [] }).pipe(Layer.provide(recordingMetrics().layer)))),
   )
 
   it.effect("is refused when its timestamp is more than 5 minutes from now", () =>
