@@ -46,14 +46,18 @@ const enterFormerRooms = Effect.fnUntraced(function* (connection: LocalConnectio
   }
 })
 
-const enterGranted = Effect.fnUntraced(function* (connection: LocalConnection, room: RoomName) {
+/** Rooms that the connect hook adds, as far as the connection may be in so many. */
+const enterGranted = Effect.fnUntraced(function* (connection: LocalConnection, granted: readonly RoomName[]) {
   const { rules } = yield* Settings
-  if (rules.ruleOf(room) === undefined)
-    return yield* Effect.logWarning("connection.connect named a room that no rule matches", { room })
-  yield* enterRoom(connection, room, "backend").pipe(
-    Effect.catchTag("too_many_rooms", ({ message }) =>
-      Effect.logWarning(message, { connectionId: connection.id, room }),
-    ),
+  const { id: connectionId } = connection
+  const known = granted.filter((room) => rules.ruleOf(room) !== undefined)
+  if (known.length < granted.length)
+    yield* Effect.logWarning("connection.connect named rooms that no rule matches", {
+      connectionId,
+      rooms: granted.length - known.length,
+    })
+  yield* Effect.forEach(known, (room) => enterRoom(connection, room, "backend"), { discard: true }).pipe(
+    Effect.catchTag("too_many_rooms", ({ message }) => Effect.logWarning(message, { connectionId })),
   )
 })
 
@@ -75,7 +79,7 @@ export const startConnection = Effect.fnUntraced(function* ({
   const { isLogged } = yield* LocalRooms
   yield* enterOwnRooms(connection)
   yield* enterFormerRooms(connection)
-  for (const room of granted) yield* enterGranted(connection, room)
+  yield* enterGranted(connection, granted)
   const rooms = connection.applicationRooms
   connection.link.emit(
     "session:ready",

@@ -3,16 +3,20 @@ import * as Effect from "effect/Effect"
 import { TestClock } from "effect/testing"
 import { describe } from "vitest"
 import { LocalRooms } from "#application/local-rooms.ts"
+import { Backend } from "#application/ports/backend.ts"
 import { ConnectionDirectory } from "#application/ports/connection-directory.ts"
 import { Engine } from "#application/ports/engine.ts"
 import { SessionStore } from "#application/ports/session-store.ts"
+import type { Settings } from "#application/ports/settings.ts"
 import { enterRoom } from "#application/room-membership.ts"
 import type { Services } from "#application/services.ts"
 import { closeConnection } from "#application/use-cases/close-connection.ts"
 import { publishMessage } from "#application/use-cases/publish-message.ts"
 import { tendDepartures } from "#application/use-cases/tend-departures.ts"
+import { DEFAULT_LIMITS } from "#domain/limits.ts"
 import type { RoomName } from "#domain/room.ts"
 import { compileRoomRules } from "#domain/room-rules.ts"
+import { capturedLogs } from "#tests/support/captured-logs.ts"
 import { memoryNode } from "./node-fixture.ts"
 import { type OpenedClient, openClient } from "./opened-client.ts"
 
@@ -53,8 +57,11 @@ const presence = Effect.gen(function* () {
   return { words, listening }
 })
 
-const test = (name: string, work: Effect.Effect<void, unknown, Services>): void =>
-  it.effect(name, () => Effect.provide(work, memoryNode({ settings: { rules } })))
+const test = (
+  name: string,
+  work: Effect.Effect<void, unknown, Services>,
+  settings: Partial<Settings["Service"]> = {},
+): void => it.effect(name, () => Effect.provide(work, memoryNode({ settings: { rules, ...settings } })))
 
 describe("a connection that starts", () => {
   test(
@@ -107,6 +114,30 @@ describe("a connection that starts", () => {
       assert.isTrue(session?.rooms.has(OPEN))
       assert.isFalse(byName.has(PAID))
     }),
+  )
+})
+
+describe("rooms that the connect hook adds", () => {
+  test(
+    "are entered as far as there may be so many, and the rest is not tried one by one",
+    Effect.gen(function* () {
+      const rooms = ["open", "nowhere", "plain", ...Array.from({ length: 1_000 }, () => "paid")]
+      const { entries, layer } = capturedLogs()
+      const client = yield* openClient("c1").pipe(
+        Effect.updateService(Backend, (backend) => ({
+          ...backend,
+          hears: () => true,
+          ask: () => Effect.succeed({ rooms }),
+        })),
+        Effect.provide(layer),
+      )
+      assert.deepStrictEqual(client.ready["rooms"], ["open", "plain"])
+      assert.deepStrictEqual(
+        entries.filter(({ level }) => level === "Warn").map(({ message }) => message.replace(" [object Object]", "")),
+        ["connection.connect named rooms that no rule matches", "a connection is in at most 2 rooms, this one is in 2"],
+      )
+    }),
+    { limits: { ...DEFAULT_LIMITS, roomsPerConnection: 2 } },
   )
 })
 
