@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process"
-import { chmodSync, copyFileSync, rmSync, writeFileSync } from "node:fs"
+import { chmodSync, copyFileSync, readdirSync, rmSync, writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -15,6 +15,11 @@ const compiled = spawnSync(process.execPath, [tsc, "-p", join(root, "bootstrap",
   stdio: "inherit",
 })
 if (compiled.status !== 0) process.exit(compiled.status ?? 1)
+
+// Scripts of the redis engine, which are read beside the code.
+const scripts = join("adapters", "redis")
+for (const file of readdirSync(join(root, scripts)))
+  if (file.endsWith(".lua")) copyFileSync(join(root, scripts, file), join(dist, scripts, file))
 
 const LAYERS = ["domain", "application", "adapters", "bootstrap"]
 const imports = Object.fromEntries(LAYERS.map((layer) => [`#${layer}/*.ts`, `./${layer}/*.js`]))

@@ -12,6 +12,8 @@ export const userRoom = (userId: string): RoomName => `$user:${userId}` as RoomN
 /** One connection's room, reached with `to.connections`; never logged. */
 export const connectionRoom = (connectionId: string): RoomName => `$connection:${connectionId}` as RoomName
 
+export const isConnectionRoom = (room: string): boolean => room.startsWith("$connection:")
+
 export const isGatewayRoom = (room: string): boolean => room.startsWith("$")
 
 /** Why a caller may not name this room, or undefined where it may. */

@@ -16,6 +16,8 @@ const HELP = {
   address_limit_keys: "Addresses whose rate of connecting is being limited.",
   webhook_queue: "Notices that wait to be sent to the backend.",
   webhook_in_flight: "Requests to the backend under way.",
+  redis_channels: "Rooms that this node is subscribed to.",
+  redis_commands_in_flight: "Commands that wait for an answer of Redis.",
   outgoing_buffer_bytes: "What waits to be written to clients.",
 } as const satisfies Record<Gauge, string>
 

@@ -17,6 +17,8 @@ export type Gauge =
   | "webhook_queue"
   | "webhook_in_flight"
   | "outgoing_buffer_bytes"
+  | "redis_channels"
+  | "redis_commands_in_flight"
 
 /**
  * What the gateway counts. Plain functions, for the message path. Labels are bounded: codes and kinds, never a user's, a

@@ -2,7 +2,10 @@ import { spawnSync } from "node:child_process"
 import process from "node:process"
 
 /** Programs that the tests need beside npm's packages, and Debian's package for each. */
-const NEEDED = [{ program: "promtool", package: "prometheus", why: "checks the format of /metrics" }]
+const NEEDED = [
+  { program: "promtool", package: "prometheus", why: "checks the format of /metrics" },
+  { program: "redis-server", package: "redis-server", why: "is what the redis engine is tested on" },
+]
 
 const isThere = (program: string): boolean => spawnSync("sh", ["-c", `command -v ${program}`]).status === 0
 

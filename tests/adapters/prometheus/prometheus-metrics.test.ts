@@ -25,6 +25,8 @@ const GAUGES: Record<Gauge, number> = {
   outgoing_buffer_bytes: 13,
   connections_departing: 14,
   connections_unwritten: 15,
+  redis_channels: 16,
+  redis_commands_in_flight: 17,
 }
 const gauges = Object.keys(GAUGES) as Gauge[]
 

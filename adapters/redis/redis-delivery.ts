@@ -1,0 +1,175 @@
+import type { EngineEvents } from "#application/ports/engine.ts"
+import type { Publication } from "#domain/gate.ts"
+import type { Offset } from "#domain/offset.ts"
+import type { RoomName } from "#domain/room.ts"
+import type { RedisPartition } from "./redis-partition.ts"
+import type { StoreState } from "./redis-store.ts"
+import { decodeMessage } from "./wire-message.ts"
+
+/** A room that this node hears. */
+export interface HeardRoom {
+  readonly name: RoomName
+  readonly partition: RedisPartition
+  readonly channel: string
+  readonly logged: boolean
+  /** Somebody here wants what comes; else it is heard for a while still, and kept up with. */
+  wanted: boolean
+  /** Nothing up to here is missing; 0: its subscription is not live yet. */
+  last: Offset
+  /** The last logged message that was delivered. */
+  said: Offset
+}
+
+interface Publish {
+  readonly offset: Offset
+  /** The room's offset before this one. */
+  readonly previous: Offset
+  readonly epoch: string
+  readonly volatile: boolean
+  readonly message: string
+}
+
+/** Publications of one partition that wait while it is filled; past it they are read from the log again. */
+const MAX_WAITING = 20_000
+
+/** `<offset> <previous> <epoch> <0 or 1> <message>` */
+const parsePublish = (text: string): Publish | undefined => {
+  const a = text.indexOf(" ")
+  const b = text.indexOf(" ", a + 1)
+  const c = text.indexOf(" ", b + 1)
+  const d = text.indexOf(" ", c + 1)
+  const offset = Number(text.slice(0, a))
+  const previous = Number(text.slice(a + 1, b))
+  if (a < 0 || b < 0 || c < 0 || d < 0 || !Number.isSafeInteger(offset) || !Number.isSafeInteger(previous))
+    return undefined
+  return {
+    offset,
+    previous,
+    epoch: text.slice(b + 1, c),
+    volatile: text.slice(c + 1, d) === "1",
+    message: text.slice(d + 1),
+  }
+}
+
+export interface DeliveryOptions {
+  readonly state: StoreState
+  /** The room as it is heard now; undefined: it is not any more. */
+  readonly roomOf: (name: RoomName) => HeardRoom | undefined
+  /** A gap was seen: the partition is to be filled, and `filled` told when it is. */
+  readonly fill: (partition: RedisPartition) => void
+  /** Something that was accepted is lost: the epoch is over. */
+  readonly endEpoch: (partition: RedisPartition) => void
+  readonly limitHit: (limit: string) => void
+  readonly nowMs: () => number
+}
+
+/**
+ * Hands publications to the node in the order in which its subscription brings them, own ones too. While a partition is
+ * filled what is newer waits, whatever its room. DESIGN section 6, "Delivery".
+ */
+export class RedisDelivery {
+  events: EngineEvents | undefined
+  private readonly waiting: { readonly room: HeardRoom; readonly text: string }[][]
+  private readonly overflowed: boolean[]
+  private readonly held: boolean[]
+  private readonly options: DeliveryOptions
+
+  constructor(options: DeliveryOptions) {
+    this.options = options
+    const { partitions } = options.state
+    this.waiting = partitions.map(() => [])
+    this.overflowed = partitions.map(() => false)
+    // Nothing is delivered before the subscription is there and the partition was filled.
+    this.held = partitions.map(() => true)
+  }
+
+  isHeld({ index }: RedisPartition): boolean {
+    return this.held[index] === true
+  }
+
+  /** From here on publications wait; what waits already is kept, unless it is of a subscription that broke. */
+  hold({ index }: RedisPartition, discard: boolean): void {
+    this.held[index] = true
+    if (!discard) return
+    this.waiting[index] = []
+    this.overflowed[index] = false
+  }
+
+  /** Everything up to the clock of the fill was delivered. Answers false where too much waited: it is filled once more. */
+  release(partition: RedisPartition): boolean {
+    const { index } = partition
+    if (this.overflowed[index] === true) {
+      this.overflowed[index] = false
+      return false
+    }
+    this.held[index] = false
+    const waiting = this.waiting[index] ?? []
+    this.waiting[index] = []
+    for (const { room, text } of waiting) this.hear(room, text)
+    return true
+  }
+
+  /** What the subscription brought for a room. */
+  hear(room: HeardRoom, text: string): void {
+    const { partition } = room
+    if (this.isHeld(partition)) {
+      this.wait(partition.index, room, text)
+      return
+    }
+    const publish = parsePublish(text)
+    if (publish === undefined || partition.isPast(publish.epoch)) return
+    const { state } = this.options
+    state.meet(partition, publish.epoch, publish.offset - 1)
+    partition.seen = Math.max(partition.seen, publish.offset)
+    if (this.options.roomOf(room.name) !== room) return
+    if (room.logged && !publish.volatile) {
+      if (publish.previous > room.last && room.last > 0) {
+        this.hold(partition, false)
+        this.wait(partition.index, room, text)
+        this.options.fill(partition)
+        return
+      }
+      if (publish.previous < room.said && publish.offset > room.last) {
+        this.options.endEpoch(partition)
+        return
+      }
+    }
+    const message = decodeMessage(publish.message)
+    if (message !== undefined)
+      this.deliver(room, { room: room.name, partition: partition.index, offset: publish.offset, message })
+  }
+
+  deliver(room: HeardRoom, publication: Publication): void {
+    const { offset, message, partition } = publication
+    const { workedOff } = this.options.state
+    if (room.logged && !message.volatile) {
+      if (offset <= room.last) return
+      room.last = offset
+      room.said = offset
+    }
+    workedOff[partition] = Math.max(workedOff[partition] ?? 0, offset)
+    if (room.wanted) this.events?.deliver(publication)
+  }
+
+  /** This node's own beat, in order with everything else. `<offset> <epoch>` */
+  hearBeat(partition: RedisPartition, text: string): void {
+    if (this.isHeld(partition)) return
+    const [clock, epoch = ""] = text.split(" ")
+    const offset = Number(clock)
+    if (partition.isPast(epoch) || !Number.isSafeInteger(offset)) return
+    const { nowMs, state } = this.options
+    state.meet(partition, epoch, offset - 1)
+    state.workedOff[partition.index] = Math.max(state.workedOff[partition.index] ?? 0, offset)
+    partition.mark = offset
+    partition.beatAt = nowMs()
+  }
+
+  private wait(index: number, room: HeardRoom, text: string): void {
+    const waiting = this.waiting[index]
+    if (waiting === undefined || this.overflowed[index] === true) return
+    if (waiting.push({ room, text }) <= MAX_WAITING) return
+    this.options.limitHit("publications_waiting")
+    this.overflowed[index] = true
+    this.waiting[index] = []
+  }
+}

@@ -1,0 +1,89 @@
+import { createHash } from "node:crypto"
+import type { Publish, Published } from "#application/ports/engine.ts"
+import { Refusal, type Refused } from "#domain/errors.ts"
+import { MAX_KEYS_PER_USER } from "#domain/limits.ts"
+import { isConnectionRoom, type RoomName } from "#domain/room.ts"
+import type { History } from "#domain/room-rules.ts"
+import { luaScript } from "./lua-script.ts"
+import type { RedisPartition } from "./redis-partition.ts"
+import type { StoreState } from "./redis-store.ts"
+import { encodeMessage } from "./wire-message.ts"
+
+const PUBLISH = luaScript("publish", "life")
+
+const sha256 = (text: string): string => createHash("sha256").update(text).digest("base64url")
+
+/** What a room keeps, as the script takes it: `-1` where it never will. */
+const sizeOf = (room: RoomName, history: History | undefined): number =>
+  isConnectionRoom(room) ? -1 : (history?.size ?? 0)
+
+type PublishRefusal = Refused<"engine_unavailable" | "idempotency_key_reused" | "overloaded" | "rate_limited">
+
+/** Stores messages and hands them to every node. */
+export class RedisPublisher {
+  private readonly state: StoreState
+  private readonly limitHit: (limit: string) => void
+
+  constructor(state: StoreState, limitHit: (limit: string) => void) {
+    this.state = state
+    this.limitHit = limitHit
+  }
+
+  /**
+   * One step in each partition of the message, its first room's first: that answer is the message's id and offset. A
+   * repeat of the key does in each what is missing there.
+   */
+  async publish(publish: Publish): Promise<Published | PublishRefusal> {
+    const [head = this.state.partitions[0], ...others] = new Set(
+      publish.message.rooms.map((room) => this.state.partitionOf(room)),
+    )
+    if (head === undefined) throw new Error("there are no partitions")
+    const first = await this.publishIn(head, publish)
+    if (first instanceof Refusal || others.length === 0) return first
+    const message = { ...publish.message, id: first.id }
+    const idempotency = { key: publish.idempotency?.key ?? first.id, digest: publish.idempotency?.digest ?? "" }
+    const rest = await Promise.all(
+      others.map((partition) => this.publishIn(partition, { ...publish, message, idempotency })),
+    )
+    return rest.find((answer) => answer instanceof Refusal) ?? first
+  }
+
+  private async publishIn(
+    partition: RedisPartition,
+    { histories, idempotency, message }: Publish,
+  ): Promise<Published | PublishRefusal> {
+    const { state } = this
+    const rooms = message.rooms
+      .map((name, i) => ({ name, history: histories[i] }))
+      .filter(({ name }) => state.partitionOf(name) === partition)
+    const { rest } = await state.inPartition(
+      partition,
+      PUBLISH,
+      [
+        ...partition.idempotencyKeys(idempotency?.key ?? "", idempotency?.userId),
+        ...rooms.flatMap(({ name }) => partition.logKeys(name)),
+      ],
+      [
+        idempotency === undefined ? "" : sha256(idempotency.digest),
+        message.id,
+        encodeMessage(message),
+        message.volatile ? "1" : "0",
+        state.options.idempotencyMs,
+        idempotency?.userId === undefined ? 0 : MAX_KEYS_PER_USER,
+        ...rooms.flatMap(({ history, name }) => [partition.channel(name), sizeOf(name, history), history?.ttlMs ?? 0]),
+      ],
+    )
+    const [outcome, id, epoch, offset] = rest
+    if (outcome === "reused")
+      return new Refusal("idempotency_key_reused", "the idempotency key was used with another body within 10 minutes")
+    if (outcome === "limited") {
+      this.limitHit("idempotency_keys_of_user")
+      const text = `a user publishes at most ${MAX_KEYS_PER_USER} messages with an id of its own in 10 minutes`
+      return new Refusal("rate_limited", text, { retryAfterMs: 5_000 })
+    }
+    const published = { id: String(id), epoch: String(epoch), offset: Number(offset), repeated: outcome === "repeated" }
+    // This node has answered for it: a store that has lost it has ended its epoch.
+    if (published.epoch === partition.epoch) partition.seen = Math.max(partition.seen, published.offset)
+    return published
+  }
+}

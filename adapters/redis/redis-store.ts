@@ -1,0 +1,123 @@
+import { createHash, randomBytes } from "node:crypto"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type { Cluster, Redis } from "ioredis"
+import { Metrics } from "#application/ports/metrics.ts"
+import { Settings } from "#application/ports/settings.ts"
+import type { Offset } from "#domain/offset.ts"
+import type { RoomName } from "#domain/room.ts"
+import { type LuaScript, luaScript } from "./lua-script.ts"
+import { type ParsedAddress, RedisCommands, redisClient } from "./redis-client.ts"
+import { RedisPartition } from "./redis-partition.ts"
+
+export interface RedisOptions {
+  readonly address: ParsedAddress
+  readonly prefix: string
+  /** 1 but on Redis Cluster. */
+  readonly partitions: number
+  /** How often each node says to itself that it is there. */
+  readonly beatMs: number
+  /** A node that said nothing for so long is taken for dead. */
+  readonly leaseMs: number
+  /** For how long an idempotency key is remembered. */
+  readonly idempotencyMs: number
+  /** For how long a room's newest offset is remembered, at least. */
+  readonly shortestRecordMs: number
+}
+
+const CLOCK = luaScript("read-clock", "life")
+
+/** What a partition's script answers: the epoch, the clock, and what it was run for. */
+export interface LifeAnswer {
+  readonly epoch: string
+  readonly clock: Offset
+  readonly rest: readonly unknown[]
+}
+
+/** What the ports of the redis engine share: the connection for commands, and the partitions as this node knows them. */
+export class StoreState {
+  readonly partitions: readonly RedisPartition[]
+  readonly workedOff: Offset[]
+  readonly recordTtlMs: number
+  /** Names the life of all partitions together: what a position carries. */
+  epoch = ""
+  /** Called where a partition's life turns out to be another one. */
+  onNewEpoch: (partition: RedisPartition, clock: Offset) => void = () => {}
+  readonly commands: RedisCommands
+  readonly options: RedisOptions
+
+  constructor(commands: RedisCommands, options: RedisOptions, longestHistoryMs: number) {
+    this.commands = commands
+    this.options = options
+    this.partitions = Array.from(
+      { length: options.partitions },
+      (_, index) => new RedisPartition(options.prefix, options.partitions, index),
+    )
+    this.workedOff = this.partitions.map(() => 0)
+    this.recordTtlMs = Math.max(2 * longestHistoryMs, options.shortestRecordMs)
+  }
+
+  partitionOf(room: RoomName): RedisPartition {
+    const { partitions } = this
+    const index =
+      partitions.length === 1 ? 0 : createHash("sha1").update(room).digest().readUInt32BE() % partitions.length
+    const partition = partitions[index]
+    if (partition === undefined) throw new Error(`there is no partition ${index}`)
+    return partition
+  }
+
+  /** Runs a script of a partition, which answers its epoch and clock first; a new epoch is told of before its answer. */
+  async inPartition(
+    partition: RedisPartition,
+    script: LuaScript,
+    keys: readonly string[],
+    args: readonly (string | number)[],
+  ): Promise<LifeAnswer> {
+    const life = [partition.epoch, partition.seen, randomBytes(6).toString("base64url"), this.recordTtlMs * 1000]
+    const answer = await this.commands.script(script, [...partition.lifeKeys, ...keys], [...life, ...args])
+    if (!Array.isArray(answer)) throw new Error(`${script.name} answered ${typeof answer}`)
+    const [epoch, clock, ...rest] = answer
+    this.meet(partition, String(epoch), Number(clock))
+    return { epoch: String(epoch), clock: Number(clock), rest }
+  }
+
+  async clock(partition: RedisPartition): Promise<Offset> {
+    return (await this.inPartition(partition, CLOCK, [], [])).clock
+  }
+
+  /** Whoever hears of an epoch that is neither the present nor a former one has met a new one. */
+  meet(partition: RedisPartition, epoch: string, clock: Offset): void {
+    if (epoch === partition.epoch || partition.isPast(epoch)) return
+    const isFirst = partition.epoch === ""
+    partition.begin(epoch, clock)
+    this.workedOff[partition.index] = clock
+    const all = this.partitions.map((each) => each.epoch)
+    this.epoch = all.length === 1 ? epoch : createHash("sha1").update(all.join()).digest("base64url").slice(0, 8)
+    if (!isFirst) this.onNewEpoch(partition, clock)
+  }
+}
+
+export class RedisStore extends Context.Service<
+  RedisStore,
+  { readonly state: StoreState; readonly client: Redis | Cluster }
+>()("roomcast/adapters/redis/redis-store") {}
+
+export const redisStore = (options: RedisOptions): Layer.Layer<RedisStore, never, Metrics | Settings> =>
+  Layer.effect(
+    RedisStore,
+    Effect.gen(function* () {
+      const { rules } = yield* Settings
+      const metrics = yield* Metrics
+      const client = yield* Effect.acquireRelease(
+        Effect.sync(() => redisClient(options.address)),
+        (open) => Effect.sync(() => open.disconnect()),
+      )
+      const commands = new RedisCommands(client, metrics.limitHit)
+      // What an error means for a command its caller is told; the client itself goes on trying.
+      client.on("error", () => {})
+      metrics.observe("redis_commands_in_flight", () => commands.pending)
+      yield* Effect.ignore(Effect.tryPromise(() => client.connect()))
+      return { state: new StoreState(commands, options, rules.longestHistoryMs), client }
+    }),
+  )

@@ -1,0 +1,66 @@
+import { randomBytes } from "node:crypto"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { parseAddress } from "#adapters/redis/redis-client.ts"
+import { redisEngine } from "#adapters/redis/redis-engine.ts"
+import { redisMessageLog } from "#adapters/redis/redis-message-log.ts"
+import { type RedisOptions, redisStore } from "#adapters/redis/redis-store.ts"
+import { Engine } from "#application/ports/engine.ts"
+import { Settings } from "#application/ports/settings.ts"
+import { compileRoomRules } from "#domain/room-rules.ts"
+import { silentMetrics } from "#tests/support/silent-metrics.ts"
+import { testSettings } from "#tests/support/test-settings.ts"
+import { HISTORY } from "./engine-contract.ts"
+
+/** Redis keeps its own time: what the contracts call a second is so much of one here. */
+const SCALE = 0.02
+
+export const advance = (ms: number): Effect.Effect<void> => Effect.sleep(ms * SCALE)
+
+const history = { ...HISTORY, ttlMs: HISTORY.ttlMs * SCALE }
+const settings = testSettings({
+  rules: compileRoomRules({
+    rooms: [{ match: "*", join: "anyone", publish: "members", presence: false, history }],
+    users: { history },
+    everybody: { history: undefined },
+  }),
+})
+
+/** The contracts' durations are this long in Redis. */
+const scaled = Layer.effect(
+  Engine,
+  Effect.map(Engine, (engine) => ({
+    ...engine,
+    recordTtlMs: engine.recordTtlMs / SCALE,
+    publish: (publish) =>
+      engine.publish({
+        ...publish,
+        histories: publish.histories.map((each) => each && { ...each, ttlMs: each.ttlMs * SCALE }),
+      }),
+  })),
+)
+
+export const redisLayer = (url: string, more: Partial<RedisOptions> = {}) => {
+  const address = parseAddress(url)
+  if (address === undefined) throw new Error(`${url} is no address`)
+  const store = Layer.unwrap(
+    Effect.sync(() =>
+      redisStore({
+        address,
+        prefix: `test-${randomBytes(6).toString("hex")}`,
+        partitions: 1,
+        beatMs: 200,
+        leaseMs: 1_000,
+        idempotencyMs: 600_000 * SCALE,
+        shortestRecordMs: 3_000,
+        ...more,
+      }),
+    ),
+  )
+  return scaled.pipe(
+    Layer.provideMerge(redisEngine),
+    Layer.provideMerge(redisMessageLog),
+    Layer.provide(store),
+    Layer.provide([silentMetrics, Layer.succeed(Settings, settings)]),
+  )
+}
