@@ -22,6 +22,9 @@ const END_EPOCH = luaScript("end-epoch")
 
 const FILL_RETRY_MS = 100
 const SWEEP_MS = 1_000
+/** How long a node waits at its start for its subscriptions to be there. */
+const START_MS = 5_000
+const LOOK_MS = 5
 
 const unlessAway = (error: unknown): void => {
   if (!(error instanceof RedisFailure)) throw error
@@ -74,7 +77,7 @@ class NodeEngine {
     }
   }
 
-  /** Done when it is there, or could not be had at once: it goes on trying. */
+  /** Done when it hears what is published, or Redis could not be had at once: it goes on trying. */
   async connect(): Promise<void> {
     const { beatMs } = this.parts.state.options
     this.timers.push(
@@ -82,9 +85,8 @@ class NodeEngine {
       setInterval(() => this.rooms.sweep(), SWEEP_MS),
     )
     await this.subscriber.connect()
-    await Promise.all(this.parts.state.partitions.map((partition) => this.parts.state.clock(partition))).catch(
-      unlessAway,
-    )
+    for (let waitedMs = 0; this.subscriber.isConnected && !this.subscribed && waitedMs < START_MS; waitedMs += LOOK_MS)
+      await sleep(LOOK_MS)
   }
 
   start(events: EngineEvents): void {

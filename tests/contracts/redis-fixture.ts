@@ -4,6 +4,7 @@ import * as Layer from "effect/Layer"
 import { parseAddress } from "#adapters/redis/redis-client.ts"
 import { redisEngine } from "#adapters/redis/redis-engine.ts"
 import { redisMessageLog } from "#adapters/redis/redis-message-log.ts"
+import { redisSessionStore } from "#adapters/redis/redis-session-store.ts"
 import { type RedisOptions, redisStore } from "#adapters/redis/redis-store.ts"
 import { Engine } from "#application/ports/engine.ts"
 import { Settings } from "#application/ports/settings.ts"
@@ -17,6 +18,9 @@ const SCALE = 0.02
 
 export const advance = (ms: number): Effect.Effect<void> => Effect.sleep(ms * SCALE)
 
+/** Sessions are kept for so long, of Redis's own time. */
+export const WINDOW_MS = 2_000
+
 const history = { ...HISTORY, ttlMs: HISTORY.ttlMs * SCALE }
 const settings = testSettings({
   rules: compileRoomRules({
@@ -24,6 +28,7 @@ const settings = testSettings({
     users: { history },
     everybody: { history: undefined },
   }),
+  recovery: { windowMs: WINDOW_MS, maxMessages: 1_000 },
 })
 
 /** The contracts' durations are this long in Redis. */
@@ -60,6 +65,7 @@ export const redisLayer = (url: string, more: Partial<RedisOptions> = {}) => {
   return scaled.pipe(
     Layer.provideMerge(redisEngine),
     Layer.provideMerge(redisMessageLog),
+    Layer.provideMerge(redisSessionStore),
     Layer.provide(store),
     Layer.provide([silentMetrics, Layer.succeed(Settings, settings)]),
   )

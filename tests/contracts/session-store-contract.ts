@@ -6,6 +6,8 @@ import { SessionStore } from "#application/ports/session-store.ts"
 import { EVERYBODY, type RoomName, userRoom } from "#domain/room.ts"
 import { type Entry, MAX_PAST_IDS, type Session } from "#domain/session.ts"
 
+import { waitFor } from "./engine-contract.ts"
+
 const A = "a" as RoomName
 const ENTRY: Entry = { at: 5, by: "claim" }
 
@@ -123,11 +125,12 @@ export const sessionStoreContract = (
   })
 
   describe(`${name}: taking sessions over`, () => {
-    test("raises the number, adds the connection's id, keeps the rest, and tells the nodes before it answers", (store, taken) =>
+    test("raises the number, adds the connection's id, keeps the rest, and tells every node", (store, taken) =>
       Effect.gen(function* () {
         const session = { ...S, rooms: new Map([[A, ENTRY]]), info: { name: "Ann" } }
         yield* store.open(session)
         const took = yield* store.take(session, BY)
+        yield* waitFor("the news of it", () => taken.length > 0)
         expect(taken).toEqual([`${S.id} 2`])
         expect(took).toEqual({ ...session, owner: 2, node: "another-node", connectionIds: ["c1", "c2"] })
         expect(yield* readSession(store)).toEqual(took)

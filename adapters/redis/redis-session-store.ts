@@ -1,0 +1,147 @@
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { SessionStore, type StoredSession } from "#application/ports/session-store.ts"
+import { Settings } from "#application/ports/settings.ts"
+import type { EnteredBy } from "#domain/grant.ts"
+import type { RoomName } from "#domain/room.ts"
+import { type Entry, MAX_PAST_IDS, type Session } from "#domain/session.ts"
+import { luaScript } from "./lua-script.ts"
+import { askRedis } from "./redis-client.ts"
+import { RedisStore, type StoreState } from "./redis-store.ts"
+
+const OPEN = luaScript("session-open")
+const READ = luaScript("session-read")
+const TAKE = luaScript("session-take")
+const WRITE = luaScript("session-write")
+
+/** A dropped session is there a little longer than it can be recovered, so that nobody's clock is in question. */
+const MARGIN_MS = 500
+
+/** Rooms are fields of their own, apart from the others by this. */
+const ROOM = "room:"
+
+const ENTERED: readonly EnteredBy[] = ["rule", "claim", "backend", "api"]
+
+const isEnteredBy = (text: string): text is EnteredBy => ENTERED.some((by) => by === text)
+
+const entryText = ({ at, by }: Entry): string => `${at} ${by}`
+
+/** Undefined where there is no session. RESP2 answers a flat list of fields and values, RESP3 a map of them. */
+const fieldsOf = (answer: unknown): ReadonlyMap<string, string> | undefined => {
+  const fields = new Map<string, string>()
+  if (Array.isArray(answer))
+    for (let i = 0; i < answer.length; i += 2) fields.set(String(answer[i]), String(answer[i + 1]))
+  else if (typeof answer === "object" && answer !== null)
+    for (const [name, value] of Object.entries(answer)) fields.set(name, String(value))
+  return fields.size === 0 ? undefined : fields
+}
+
+const sessionOf = (id: string, fields: ReadonlyMap<string, string>): Session => {
+  const rooms = new Map<RoomName, Entry>()
+  for (const [name, value] of fields) {
+    const [at = "", by = ""] = value.split(" ")
+    // Only what was checked as a room's name was written as one.
+    if (name.startsWith(ROOM) && isEnteredBy(by)) rooms.set(name.slice(ROOM.length) as RoomName, { at: Number(at), by })
+  }
+  const info = fields.get("info")
+  return {
+    id,
+    owner: Number(fields.get("owner")),
+    userId: fields.get("user") ?? "",
+    node: fields.get("node") ?? "",
+    connectionIds: (fields.get("ids") ?? "").split(" "),
+    rooms,
+    info: info === undefined ? undefined : JSON.parse(info),
+  }
+}
+
+/** Each session is a hash of its own, and so each step on it one script, wherever it lies in a cluster. */
+class Sessions {
+  private readonly state: StoreState
+  private readonly windowMs: number
+  /** A session whose node died before it was dropped is forgotten when no token can be valid that it was opened with. */
+  private readonly lifeMs: number
+
+  constructor(state: StoreState, windowMs: number, maxTokenLifetimeMs: number) {
+    this.state = state
+    this.windowMs = windowMs
+    this.lifeMs = maxTokenLifetimeMs + windowMs
+  }
+
+  async open(session: Session): Promise<void> {
+    const { connectionIds, id, info, node, owner, rooms, userId } = session
+    const fields = ["owner", owner, "user", userId, "node", node, "ids", connectionIds.join(" ")]
+    if (info !== undefined) fields.push("info", JSON.stringify(info))
+    for (const [room, entry] of rooms) fields.push(ROOM + room, entryText(entry))
+    await this.state.commands.script(OPEN, [this.key(id)], [this.lifeMs, ...fields])
+  }
+
+  async read(id: string): Promise<StoredSession | undefined> {
+    const answer = await this.state.commands.script(READ, [this.key(id)], [])
+    const [now, flat] = Array.isArray(answer) ? answer : []
+    const fields = fieldsOf(flat)
+    if (fields === undefined) return undefined
+    const dropped = fields.get("dropped")
+    return {
+      session: sessionOf(id, fields),
+      droppedAt: dropped === undefined ? undefined : Number(dropped),
+      now: Number(now),
+    }
+  }
+
+  async take(
+    read: Session,
+    by: { readonly node: string; readonly connectionId: string },
+  ): Promise<Session | undefined> {
+    const channel = `${this.state.options.prefix}:taken`
+    const args = [read.owner, read.userId, by.node, by.connectionId, MAX_PAST_IDS, this.lifeMs, channel, read.id]
+    const fields = fieldsOf(await this.state.commands.script(TAKE, [this.key(read.id)], args))
+    return fields && sessionOf(read.id, fields)
+  }
+
+  join(id: string, owner: number, room: RoomName, entry: Entry): Promise<boolean> {
+    return this.write(id, owner, "", ["join", ROOM + room, entryText(entry), this.lifeMs])
+  }
+
+  leave(id: string, owner: number, room: RoomName): Promise<boolean> {
+    return this.write(id, owner, "", ["leave", ROOM + room, this.lifeMs])
+  }
+
+  drop(id: string, owner: number, connectionId: string): Promise<boolean> {
+    return this.write(id, owner, connectionId, ["drop", this.windowMs + MARGIN_MS])
+  }
+
+  async end(id: string, owner: number, connectionId: string): Promise<boolean> {
+    return (await this.ask(id, owner, connectionId, ["end"])) !== 0
+  }
+
+  private async write(id: string, owner: number, connectionId: string, what: (string | number)[]): Promise<boolean> {
+    return (await this.ask(id, owner, connectionId, what)) === 1
+  }
+
+  private async ask(id: string, owner: number, connectionId: string, what: (string | number)[]): Promise<number> {
+    return Number(await this.state.commands.script(WRITE, [this.key(id)], [owner, connectionId, ...what]))
+  }
+
+  private key(id: string): string {
+    return `${this.state.options.prefix}:session:{${id}}`
+  }
+}
+
+export const redisSessionStore: Layer.Layer<SessionStore, never, RedisStore | Settings> = Layer.effect(
+  SessionStore,
+  Effect.gen(function* () {
+    const { state } = yield* RedisStore
+    const { maxTokenLifetimeMs, recovery } = yield* Settings
+    const sessions = new Sessions(state, recovery.windowMs, maxTokenLifetimeMs)
+    return {
+      open: (session) => askRedis(() => sessions.open(session)),
+      read: (id) => askRedis(() => sessions.read(id)),
+      take: (read, by) => askRedis(() => sessions.take(read, by)),
+      join: (id, owner, room, entry) => askRedis(() => sessions.join(id, owner, room, entry)),
+      leave: (id, owner, room) => askRedis(() => sessions.leave(id, owner, room)),
+      drop: (id, owner, connectionId) => askRedis(() => sessions.drop(id, owner, connectionId)),
+      end: (id, owner, connectionId) => askRedis(() => sessions.end(id, owner, connectionId)),
+    }
+  }),
+)

@@ -1,0 +1,10 @@
+import * as Effect from "effect/Effect"
+import { afterAll } from "vitest"
+import { startRedis } from "#tests/support/redis-server.ts"
+import { redisLayer, WINDOW_MS } from "./redis-fixture.ts"
+import { sessionStoreContract } from "./session-store-contract.ts"
+
+const server = await startRedis()
+afterAll(() => server.stop())
+
+sessionStoreContract("redis", redisLayer(server.url), WINDOW_MS, (ms) => Effect.sleep(ms))
