@@ -12,6 +12,8 @@ export interface LinkOptions {
   readonly encoder: PacketEncoder
   /** 0: no limit */
   readonly bufferBytes: number
+  /** A message as large as this is sent where nothing waits, whatever the buffer. */
+  readonly largestMessage: number
   readonly limitHit: (limit: string) => void
   /** What should not happen, and closed the connection. */
   readonly failed: (connectionId: string, error: unknown) => void
@@ -136,8 +138,8 @@ export class SocketLink implements BufferOwner, Link {
   }
 
   get mostWaiting(): number {
-    const { bufferBytes } = this.options
-    return bufferBytes === 0 ? Number.POSITIVE_INFINITY : bufferBytes + ANSWERS_BYTES
+    const { bufferBytes, largestMessage } = this.options
+    return bufferBytes === 0 ? Number.POSITIVE_INFINITY : bufferBytes + largestMessage + ANSWERS_BYTES
   }
 
   overflow(): void {

@@ -103,6 +103,7 @@ export const socketioServer = (server: HttpServer, options: SocketioOptions): So
   const session = {
     encoder,
     bufferBytes: limits.bufferBytes,
+    largestMessage: limits.payloadBytes === 0 ? MAX_PACKET : limits.payloadBytes,
     limitHit: metrics.limitHit,
     failed: (connectionId: string, error: unknown) =>
       void run(Effect.logError("a connection failed", { connectionId }, Cause.die(error)), { onExit: () => undefined }),

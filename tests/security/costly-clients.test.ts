@@ -100,3 +100,24 @@ it("events of the most size, at the most rate, are all taken", async () => {
   await until("all answers", () => client.packets.filter((packet) => packet.startsWith("43")).length === 100)
   expect(client.packets.filter((packet) => packet.includes("rate_limited"))).toEqual([])
 })
+
+it("a message larger than the buffer reaches a client that reads it slowly and says something meanwhile", async () => {
+  const roomy = await startGateway({ limits: { payloadBytes: 10_000_000 } })
+  try {
+    const client = await rawUser(roomy, "patient")
+    raws.push(client)
+    client.send('421["room:join",{"room":"plain:roomy"}]')
+    await until("the join", () => client.packets.some((packet) => packet.startsWith("431[")))
+    client.ws.pause()
+    expect((await roomy.push({ rooms: ["plain:roomy"] }, "huge", "x".repeat(9_000_000))).status).toBe(202)
+    client.send("3")
+    client.send('422["x"]')
+    await sleep(300)
+    client.ws.resume()
+    await until("all of it", () => client.isGone() || client.packets.some((packet) => packet.startsWith('42["huge"')))
+    await until("the answer", () => client.isGone() || client.packets.some((packet) => packet.startsWith("432[")))
+    expect(client.isGone()).toBe(false)
+  } finally {
+    await roomy.stop()
+  }
+})

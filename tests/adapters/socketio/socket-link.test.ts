@@ -39,6 +39,7 @@ const openBroken = async () => {
   const link = new SocketLink(socket, true, new OutgoingBuffer(socket.conn), {
     encoder: Object.assign(new PacketEncoder(), { encode: broken }),
     bufferBytes: 0,
+    largestMessage: 0,
     limitHit: () => undefined,
     failed: (connectionId, error) => failures.push([connectionId, error]),
   })
