@@ -11,6 +11,7 @@ import type { Limits } from "#domain/limits.ts"
 import { clientAddress } from "./client-address.ts"
 import { ClientSession } from "./connect-client.ts"
 import { EngineConnections } from "./engine-connections.ts"
+import { withoutResponse } from "./forget-request.ts"
 import { HandshakeGuard } from "./handshake-guard.ts"
 import { BoundedDecoder } from "./packet-decoder.ts"
 import { PacketEncoder } from "./packet-encoder.ts"
@@ -144,7 +145,7 @@ export const socketioServer = (server: HttpServer, options: SocketioOptions): So
     handleUpgrade: (request, socket, head) => {
       const refusal = sidOf(request) === undefined ? guard.check(request) : undefined
       if (refusal !== undefined) return guard.refuseUpgrade(refusal, socket)
-      engineUpgrade(request, socket, head)
+      withoutResponse(socket, () => engineUpgrade(request, socket, head))
     },
     connections,
     drain: () => {
