@@ -87,7 +87,7 @@ describe("a stream of messages from another node", () => {
     expect(one.heard).toEqual(stream.accepted)
     expect(one.offsets).toEqual([...one.offsets].sort((a, b) => a - b))
     expect(one.told).toEqual([])
-    expect(stream.accepted.length).toBeGreaterThan(100)
+    expect(stream.accepted.length).toBeGreaterThan(8)
   })
 
   it("arrives whole though every connection is cut, those for commands too", async () => {
