@@ -1,6 +1,7 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { decodeCursor, decodeNumber, encodeCursor } from "#application/page-cursor.ts"
 import {
   ConnectionDirectory,
   type ConnectionEntry,
@@ -15,7 +16,6 @@ import { type Member, member } from "#domain/presence.ts"
 import { connectionRoom, EVERYBODY, isGatewayRoom, type RoomName, userRoom } from "#domain/room.ts"
 import { ConnectionIndex } from "./connection-index.ts"
 import { HeldConnection } from "./held-connection.ts"
-import { decodeCursor, decodeNumber, encodeCursor } from "./page-cursor.ts"
 
 const USER: string = userRoom("")
 const CONNECTION: string = connectionRoom("")

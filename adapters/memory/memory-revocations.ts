@@ -3,12 +3,12 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
+import { decodeNumber, encodeCursor } from "#application/page-cursor.ts"
 import { Metrics } from "#application/ports/metrics.ts"
 import { type Revocation, type RevocationInput, Revocations } from "#application/ports/revocations.ts"
 import { Settings } from "#application/ports/settings.ts"
 import { Refusal } from "#domain/errors.ts"
 import { type Issued, isRevokedBy } from "#domain/revocation.ts"
-import { decodeNumber, encodeCursor } from "./page-cursor.ts"
 
 export const MAX_REVOCATIONS = 100_000
 

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { parseAddress } from "#adapters/redis/redis-client.ts"
+import { redisConnectionDirectory } from "#adapters/redis/redis-connection-directory.ts"
 import { redisEngine } from "#adapters/redis/redis-engine.ts"
 import { redisMessageLog } from "#adapters/redis/redis-message-log.ts"
 import { redisSessionStore } from "#adapters/redis/redis-session-store.ts"
@@ -65,7 +66,7 @@ export const redisLayer = (url: string, more: Partial<RedisOptions> = {}) => {
   return scaled.pipe(
     Layer.provideMerge(redisEngine),
     Layer.provideMerge(redisMessageLog),
-    Layer.provideMerge(redisSessionStore),
+    Layer.provideMerge(Layer.mergeAll(redisSessionStore, redisConnectionDirectory)),
     Layer.provide(store),
     Layer.provide([silentMetrics, Layer.succeed(Settings, settings)]),
   )

@@ -1,0 +1,2 @@
+-- ARGV: 1 id. Answers what it was.
+return forget(ARGV[1]) or false
