@@ -5,6 +5,7 @@ import { parseAddress } from "#adapters/redis/redis-client.ts"
 import { redisConnectionDirectory } from "#adapters/redis/redis-connection-directory.ts"
 import { redisEngine } from "#adapters/redis/redis-engine.ts"
 import { redisMessageLog } from "#adapters/redis/redis-message-log.ts"
+import { redisRateLimiter } from "#adapters/redis/redis-rate-limiter.ts"
 import { redisSessionStore } from "#adapters/redis/redis-session-store.ts"
 import { type RedisOptions, redisStore } from "#adapters/redis/redis-store.ts"
 import { Engine } from "#application/ports/engine.ts"
@@ -66,7 +67,7 @@ export const redisLayer = (url: string, more: Partial<RedisOptions> = {}) => {
   return scaled.pipe(
     Layer.provideMerge(redisEngine),
     Layer.provideMerge(redisMessageLog),
-    Layer.provideMerge(Layer.mergeAll(redisSessionStore, redisConnectionDirectory)),
+    Layer.provideMerge(Layer.mergeAll(redisSessionStore, redisConnectionDirectory, redisRateLimiter)),
     Layer.provide(store),
     Layer.provide([silentMetrics, Layer.succeed(Settings, settings)]),
   )
