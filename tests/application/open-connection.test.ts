@@ -127,6 +127,41 @@ describe("a user's limit", () => {
 
 describe("a client that goes away while it connects", () => {
   test(
+    "to go on with its session is not let in at the last step, and may come back",
+    Effect.gen(function* () {
+      const context = yield* Effect.context<Services>()
+      const earlier = yield* open("c1")
+      yield* closeConnection({ connection: earlier.connection, reason: "drop", outcome: "kept" })
+      const revocations = yield* Revocations
+      let tracked: LocalConnection | undefined
+      const tag = yield* tagOf(
+        openClient("c2", {
+          earlier,
+          opened: (connection) => {
+            tracked = connection
+          },
+        }),
+      ).pipe(
+        Effect.provideService(Revocations, {
+          ...revocations,
+          isRevoked: (claims) =>
+            Effect.tap(revocations.isRevoked(claims), () =>
+              tracked === undefined
+                ? Effect.void
+                : Effect.provideContext(
+                    closeConnection({ connection: tracked, reason: "gone", outcome: "kept" }),
+                    context,
+                  ),
+            ),
+        }),
+      )
+      assert.strictEqual(tag, "engine_unavailable")
+      assert.deepStrictEqual(yield* traces, NONE)
+      assert.isTrue((yield* open("c3", { earlier })).ready["recovered"])
+    }),
+  )
+
+  test(
     "leaves nothing in the directory",
     Effect.gen(function* () {
       const context = yield* Effect.context<Services>()
