@@ -125,6 +125,26 @@ describe("a user's limit", () => {
   )
 })
 
+describe("a client that is let in", () => {
+  test(
+    "is in the directory as its transport knows it, from then on",
+    Effect.gen(function* () {
+      yield* open("c1", { claims: { info: "Ann" } })
+      const directory = yield* ConnectionDirectory
+      assert.deepStrictEqual(yield* directory.connection("c1"), {
+        connectionId: "c1",
+        userId: "ann",
+        node: "test-node",
+        transport: "websocket",
+        address: "192.0.2.1",
+        rooms: [],
+        connectedAt: 0,
+        info: "Ann",
+      })
+    }),
+  )
+})
+
 describe("a client that goes away while it connects", () => {
   test(
     "to go on with its session is not let in at the last step, and may come back",
