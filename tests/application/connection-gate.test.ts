@@ -134,15 +134,18 @@ describe("a replay", () => {
 
 describe("a replay that was done", () => {
   test(
-    "is counted by what was sent, and keeps its client from being sent a position for nothing",
+    "is counted by what was sent, what was not for its client left out",
     Effect.gen(function* () {
       const metrics = recordingMetrics()
       const earlier = yield* droppedInA
       yield* say("a", 2)
-      yield* TestClock.adjust(7_000)
-      const { connection } = yield* openClient("c2", { earlier }).pipe(Effect.provide(metrics.layer))
+      yield* publishMessage({
+        push: { to: { rooms: ["a"], except: { users: ["ann"] } }, event: "said", data: 3 },
+        from: "backend",
+        idempotency: undefined,
+      })
+      yield* openClient("c2", { earlier }).pipe(Effect.provide(metrics.layer))
       assert.deepStrictEqual(metrics.calls.replayed, [[2]])
-      assert.strictEqual(connection.positionSentAt, 7_000)
     }),
   )
 })
@@ -216,6 +219,24 @@ describe("a gate", () => {
       assert.isTrue(sent[2]?.position !== sent[3]?.position)
     }),
     { rules: plain },
+  )
+
+  test(
+    "that lets something with a position go keeps its client from being sent another one for nothing",
+    Effect.gen(function* () {
+      yield* started
+      const { connection } = yield* openClient("c1")
+      yield* enterRoom(connection, A, "rule")
+      yield* TestClock.adjust(7_000)
+      yield* closeGate(connection)
+      yield* say("a", 1, undefined, true)
+      yield* openGate(connection)
+      assert.strictEqual(connection.positionSentAt, 0)
+      yield* closeGate(connection)
+      yield* say("a", 2)
+      yield* openGate(connection)
+      assert.strictEqual(connection.positionSentAt, 7_000)
+    }),
   )
 
   test(

@@ -115,6 +115,7 @@ describe("logs that are read together", () => {
         assert.isAtLeast(Math.min(bytes, entries), 1)
         assert.isAtMost(entries * rooms, 500)
         assert.isAtMost(bytes * rooms, 512_000)
+        assert.isAbove(entries * rooms, 400)
         assert.isAbove(bytes * rooms, 500_000)
       }
     }).pipe(Effect.provide(memoryNode())),

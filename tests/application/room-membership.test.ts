@@ -129,6 +129,30 @@ describe("a join", () => {
   )
 
   test(
+    "that is broken off while it waits for its subscription leaves the room to nobody",
+    Effect.gen(function* () {
+      const engine = yield* Engine
+      const { connection } = yield* connect({ id: "a1", session: true })
+      const live = yield* Deferred.make<void>()
+      const rooms = yield* LocalRooms.pipe(
+        Effect.provide(Layer.fresh(LocalRooms.layer)),
+        Effect.provideService(Engine, { ...engine, subscribe: () => Deferred.await(live) }),
+      )
+      const joining = yield* enterRoom(connection, LOBBY, "rule").pipe(
+        Effect.provideService(LocalRooms, rooms),
+        Effect.forkChild({ startImmediately: true }),
+      )
+      const breaking = yield* Effect.forkChild(Fiber.interrupt(joining), { startImmediately: true })
+      yield* Deferred.succeed(live, undefined)
+      yield* Fiber.join(breaking)
+      yield* closeConnection({ connection, reason: "transport close", outcome: "kept" }).pipe(
+        Effect.provideService(LocalRooms, rooms),
+      )
+      assert.isFalse(rooms.byName.has(LOBBY))
+    }),
+  )
+
+  test(
     "that ends after its connection takes nothing from the others in the room",
     Effect.gen(function* () {
       const context = yield* Effect.context<Services>()

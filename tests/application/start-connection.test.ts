@@ -1,8 +1,10 @@
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import { TestClock } from "effect/testing"
 import { describe } from "vitest"
 import { engineEvents } from "#application/engine-events.ts"
+import type { LocalConnection } from "#application/local-connections.ts"
 import { LocalRooms } from "#application/local-rooms.ts"
 import { Backend } from "#application/ports/backend.ts"
 import { ConnectionDirectory } from "#application/ports/connection-directory.ts"
@@ -139,6 +141,39 @@ describe("a connection that starts", () => {
         yield* openClient("c3", { earlier: { ...second, position: undefined } })
       }).pipe(Effect.provide(metrics.layer))
       assert.deepStrictEqual(metrics.calls.connectionOpened, [["fresh"], ["recovered"], ["not_recovered"]])
+    }),
+  )
+
+  test(
+    "and is gone while it enters its rooms leaves none of them behind",
+    Effect.gen(function* () {
+      const context = yield* Effect.context<Services>()
+      const engine = yield* Engine
+      let going: LocalConnection | undefined
+      const close = Effect.suspend(() =>
+        going === undefined
+          ? Effect.void
+          : Effect.provideContext(
+              closeConnection({ connection: going, reason: "transport close", outcome: "kept" }),
+              context,
+            ),
+      )
+      const rooms = yield* LocalRooms.pipe(
+        Effect.provide(Layer.fresh(LocalRooms.layer)),
+        Effect.provideService(Engine, {
+          ...engine,
+          subscribe: (room) => Effect.andThen(close, engine.subscribe(room)),
+        }),
+      )
+      const refusal = yield* Effect.flip(
+        openClient("c1", {
+          opened: (connection) => {
+            going = connection
+          },
+        }),
+      ).pipe(Effect.provideService(LocalRooms, rooms))
+      assert.strictEqual(refusal._tag, "engine_unavailable")
+      assert.strictEqual(rooms.byName.size, 0)
     }),
   )
 
