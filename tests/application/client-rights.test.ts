@@ -3,7 +3,9 @@ import * as Effect from "effect/Effect"
 import { describe } from "vitest"
 import { engineEvents } from "#application/engine-events.ts"
 import { Backend } from "#application/ports/backend.ts"
+import { ConnectionDirectory } from "#application/ports/connection-directory.ts"
 import { Engine } from "#application/ports/engine.ts"
+import { Settings } from "#application/ports/settings.ts"
 import { enterRoom } from "#application/room-membership.ts"
 import type { Services } from "#application/services.ts"
 import { changeMembership } from "#application/use-cases/change-membership.ts"
@@ -12,8 +14,10 @@ import { type ClientPublishCommand, publishFromClient } from "#application/use-c
 import { readRoomAsMember } from "#application/use-cases/read-room-as-member.ts"
 import { Declined } from "#domain/errors.ts"
 import { DEFAULT_LIMITS } from "#domain/limits.ts"
+import { MAX_PAGE } from "#domain/presence.ts"
 import type { RoomName } from "#domain/room.ts"
 import { compileRoomRules, type PublishRule } from "#domain/room-rules.ts"
+import { recordingMetrics } from "#tests/support/silent-metrics.ts"
 import { memoryNode } from "./node-fixture.ts"
 import { type OpenedClient, openClient } from "./opened-client.ts"
 
@@ -111,6 +115,27 @@ describe("a client that publishes", () => {
     }),
   )
 
+  it.effect("to a room that keeps nothing is told no offset, and is counted as a client", () => {
+    const metrics = recordingMetrics()
+    return Effect.gen(function* () {
+      const plain = compileRoomRules({
+        rooms: [{ ...rule("plain", "members"), history: undefined }],
+        users: { history: undefined },
+        everybody: { history: undefined },
+      })
+      const ann = yield* openClient("c1")
+      const answer = yield* Effect.gen(function* () {
+        yield* enterRoom(ann.connection, "plain" as RoomName, "rule")
+        return yield* publish(ann, "plain")
+      }).pipe(
+        Effect.updateService(Settings, (settings) => ({ ...settings, rules: plain })),
+        Effect.provide(metrics.layer),
+      )
+      assert.deepStrictEqual(Object.keys(answer), ["id"])
+      assert.deepStrictEqual(metrics.calls.messageReceived, [["client"]])
+    }).pipe(Effect.provide(memoryNode({ settings: { rules } })))
+  })
+
   test(
     "once by an id publishes once; the same id of another user, however they are named, is another's",
     Effect.gen(function* () {
@@ -120,6 +145,35 @@ describe("a client that publishes", () => {
       assert.strictEqual(yield* tagOf(publish(ann, "members", { id: "b:c", data: 2 })), "idempotency_key_reused")
       const other = yield* joined("c2", "a:b")
       for (const id of ["c", "b:c"]) assert.notDeepEqual(yield* publish(other, "members", { id }), first)
+    }),
+  )
+})
+
+describe("a room, for who is in it", () => {
+  test(
+    "shows its members with a cursor where there are more, and none where there are not",
+    Effect.gen(function* () {
+      const { connection } = yield* joined("c1", "ann")
+      const room = "members" as RoomName
+      assert.notProperty(yield* readRoomAsMember.members(connection, room, undefined), "nextCursor")
+      const directory = yield* ConnectionDirectory
+      for (let i = 0; i < MAX_PAGE; i++)
+        yield* directory.register({
+          connectionId: `b${i}`,
+          userId: "bob",
+          node: "b",
+          transport: "websocket",
+          address: "192.0.2.1",
+          rooms: [room],
+          connectedAt: 0,
+        })
+      const first = yield* readRoomAsMember.members(connection, room, undefined)
+      assert.deepStrictEqual([first.members.length, first.count], [MAX_PAGE, MAX_PAGE + 1])
+      const second = yield* readRoomAsMember.members(connection, room, first.nextCursor)
+      assert.deepStrictEqual(
+        second.members.map(({ connectionId }) => connectionId),
+        [`b${MAX_PAGE - 1}`],
+      )
     }),
   )
 })

@@ -1,16 +1,24 @@
 import { assert, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
 import { TestClock } from "effect/testing"
 import { describe } from "vitest"
 import { LocalConnections, MAX_UNWRITTEN } from "#application/local-connections.ts"
+import { LocalRooms } from "#application/local-rooms.ts"
 import { Backend, type WebhookData } from "#application/ports/backend.ts"
 import { ConnectionDirectory } from "#application/ports/connection-directory.ts"
+import { EventHandlers } from "#application/ports/event-handlers.ts"
 import { SessionStore } from "#application/ports/session-store.ts"
+import { Settings } from "#application/ports/settings.ts"
+import { enterRoom } from "#application/room-membership.ts"
 import type { Services } from "#application/services.ts"
 import { type CloseCommand, closeConnection } from "#application/use-cases/close-connection.ts"
 import { tendDepartures } from "#application/use-cases/tend-departures.ts"
 import { Refusal } from "#domain/errors.ts"
 import type { RoomName } from "#domain/room.ts"
+import { recordingMetrics } from "#tests/support/silent-metrics.ts"
 import { type Client, connect, memoryNode, SESSION_ID } from "./node-fixture.ts"
 
 const LOBBY = "lobby" as RoomName
@@ -213,6 +221,82 @@ describe("a connection that closes", () => {
         writeLater({ connectionId: `c${i}`, session: undefined, outcome: "kept" })
       assert.strictEqual(unwritten.size, MAX_UNWRITTEN)
       assert.deepInclude([...unwritten][0], { connectionId: "c1" })
+    }),
+  )
+
+  it.effect("counts those that it gives up", () => {
+    const metrics = recordingMetrics()
+    return Effect.gen(function* () {
+      const { writeLater } = yield* LocalConnections
+      for (let i = 0; i <= MAX_UNWRITTEN; i++)
+        writeLater({ connectionId: `c${i}`, session: undefined, outcome: "kept" })
+      assert.deepStrictEqual(metrics.hits, ["connections_unwritten"])
+    }).pipe(Effect.provide(Layer.provide(LocalConnections.layer, metrics.layer)))
+  })
+
+  test(
+    "leaves at once where there is no grace, and may come back all the same",
+    Effect.gen(function* () {
+      const client = yield* connect({ id: "a1", rooms: [LOBBY], session: true })
+      const told = yield* close(client, "kept").pipe(
+        Effect.updateService(Settings, (settings) => ({ ...settings, presence: { graceMs: 0 } })),
+      )
+      assert.deepStrictEqual(told, [left, gone])
+      assert.isDefined((yield* stored)?.droppedAt)
+    }),
+  )
+
+  test(
+    "is written off to the end, whoever breaks its closing off",
+    Effect.gen(function* () {
+      const { connection } = yield* connect({ id: "a1", rooms: [LOBBY], session: true })
+      const sessions = yield* SessionStore
+      const answered = yield* Deferred.make<void>()
+      const closing = yield* closeConnection({ connection, reason: "transport close", outcome: "kept" }).pipe(
+        Effect.provideService(SessionStore, {
+          ...sessions,
+          drop: (...args) => Effect.andThen(Deferred.await(answered), sessions.drop(...args)),
+        }),
+        Effect.forkChild({ startImmediately: true }),
+      )
+      const breaking = yield* Effect.forkChild(Fiber.interrupt(closing), { startImmediately: true })
+      yield* Deferred.succeed(answered, undefined)
+      yield* Fiber.join(breaking)
+      const directory = yield* ConnectionDirectory
+      assert.isDefined((yield* stored)?.droppedAt)
+      assert.isUndefined(yield* directory.connection("a1"))
+    }),
+  )
+
+  test(
+    "is out of its rooms here at once, and the others stay in them",
+    Effect.gen(function* () {
+      const { byName } = yield* LocalRooms
+      const ann = yield* connect({ id: "a1" })
+      const bob = yield* connect({ id: "b1", userId: "bob" })
+      for (const { connection } of [ann, bob]) yield* enterRoom(connection, LOBBY, "rule")
+      yield* close(ann, "kept")
+      assert.deepStrictEqual([...(byName.get(LOBBY)?.members ?? [])], [bob.connection])
+      yield* close(bob, "kept")
+      assert.isFalse(byName.has(LOBBY))
+    }),
+  )
+
+  test(
+    "is counted by its reason, and told to the handlers",
+    Effect.gen(function* () {
+      const metrics = recordingMetrics()
+      const words: string[] = []
+      const { connection } = yield* connect({ id: "a1" })
+      yield* closeConnection({ connection, reason: "ping timeout", outcome: "kept" }).pipe(
+        Effect.provide(metrics.layer),
+        Effect.updateService(EventHandlers, (handlers) => ({
+          ...handlers,
+          disconnect: ({ connectionId }, reason) => Effect.sync(() => words.push(`${connectionId} ${reason}`)),
+        })),
+      )
+      assert.deepStrictEqual(metrics.calls.connectionClosed, [["ping timeout"]])
+      assert.deepStrictEqual(words, ["a1 ping timeout"])
     }),
   )
 })

@@ -4,11 +4,12 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { TestClock } from "effect/testing"
 import { describe } from "vitest"
-import { closeGate, openGate, replay } from "#application/connection-gate.ts"
+import { closeGate, openGate, openGateOrClose, replay } from "#application/connection-gate.ts"
 import { engineEvents } from "#application/engine-events.ts"
 import { Engine } from "#application/ports/engine.ts"
 import { MessageLog } from "#application/ports/message-log.ts"
 import { SessionStore } from "#application/ports/session-store.ts"
+import { Settings } from "#application/ports/settings.ts"
 import { enterRoom } from "#application/room-membership.ts"
 import type { Services } from "#application/services.ts"
 import { closeConnection } from "#application/use-cases/close-connection.ts"
@@ -16,7 +17,11 @@ import { joinRoom } from "#application/use-cases/join-room.ts"
 import { publishMessage } from "#application/use-cases/publish-message.ts"
 import { CLOSINGS } from "#domain/closing.ts"
 import { Refusal } from "#domain/errors.ts"
+import { DEFAULT_LIMITS } from "#domain/limits.ts"
 import type { RoomName } from "#domain/room.ts"
+import { compileRoomRules } from "#domain/room-rules.ts"
+import { recordingMetrics } from "#tests/support/silent-metrics.ts"
+import { TEST_RULES } from "#tests/support/test-settings.ts"
 import { memoryNode } from "./node-fixture.ts"
 import { type OpenedClient, openClient } from "./opened-client.ts"
 
@@ -31,9 +36,9 @@ const started = Effect.gen(function* () {
 
 const drop = ({ connection }: OpenedClient) => closeConnection({ connection, reason: "drop", outcome: "kept" })
 
-const say = (room: string, data: number, ttlMs?: number) =>
+const say = (room: string, data: unknown, ttlMs?: number, volatile = false) =>
   publishMessage({
-    push: { to: { rooms: [room] }, event: "said", data, ttlMs },
+    push: { to: { rooms: [room] }, event: "said", data, ttlMs, volatile },
     from: "backend",
     idempotency: undefined,
   })
@@ -48,8 +53,19 @@ const droppedInA = Effect.gen(function* () {
   return first
 })
 
-const test = (name: string, work: Effect.Effect<void, unknown, Services>): void =>
-  it.effect(name, () => Effect.provide(work, memoryNode()))
+const test = (
+  name: string,
+  work: Effect.Effect<void, unknown, Services>,
+  settings: NonNullable<Parameters<typeof memoryNode>[0]>["settings"] = {},
+): void => it.effect(name, () => Effect.provide(work, memoryNode({ settings })))
+
+const plain = compileRoomRules({
+  ...TEST_RULES,
+  rooms: [
+    { match: "plain", join: "anyone", publish: "members", presence: false, history: undefined },
+    ...TEST_RULES.rooms,
+  ],
+})
 
 describe("a replay", () => {
   test(
@@ -116,7 +132,164 @@ describe("a replay", () => {
   )
 })
 
+describe("a replay that was done", () => {
+  test(
+    "is counted by what was sent, what was not for its client left out",
+    Effect.gen(function* () {
+      const metrics = recordingMetrics()
+      const earlier = yield* droppedInA
+      yield* say("a", 2)
+      yield* publishMessage({
+        push: { to: { rooms: ["a"], except: { users: ["ann"] } }, event: "said", data: 3 },
+        from: "backend",
+        idempotency: undefined,
+      })
+      yield* openClient("c2", { earlier }).pipe(Effect.provide(metrics.layer))
+      assert.deepStrictEqual(metrics.calls.replayed, [[2]])
+    }),
+  )
+})
+
 describe("a gate", () => {
+  test(
+    "that two hold is opened by the last of them, and what waited comes then, once and in order",
+    Effect.gen(function* () {
+      yield* started
+      const { connection, events } = yield* openClient("c1")
+      yield* enterRoom(connection, A, "rule")
+      yield* closeGate(connection)
+      yield* closeGate(connection)
+      yield* say("a", 1)
+      yield* openGate(connection)
+      yield* say("a", 2)
+      assert.deepStrictEqual(events, ["session:ready"])
+      yield* openGate(connection)
+      assert.deepStrictEqual(events, ["session:ready", "said 1", "said 2"])
+      assert.isNull(connection.gate)
+    }),
+  )
+
+  test(
+    "that somebody holds when a replay ends stays closed, and is opened by who holds it",
+    Effect.gen(function* () {
+      yield* started
+      const taken = yield* Deferred.make<void>()
+      const { connection, events } = yield* openClient("c1", { drained: Deferred.await(taken) })
+      yield* enterRoom(connection, A, "rule")
+      yield* closeGate(connection)
+      if (connection.gate !== null) connection.gate.overflowed = true
+      const opening = yield* Effect.forkChild(openGate(connection), { startImmediately: true })
+      yield* closeGate(connection)
+      yield* say("a", 1)
+      yield* Deferred.succeed(taken, undefined)
+      yield* Fiber.join(opening)
+      assert.isNotNull(connection.gate)
+      assert.deepStrictEqual(events, ["session:ready"])
+      yield* openGate(connection)
+      assert.isNull(connection.gate)
+      assert.deepStrictEqual(events, ["session:ready", "said 1"])
+    }),
+  )
+
+  test(
+    "lets go what is not logged without a position, and what is logged with the one that the connection has come to",
+    Effect.gen(function* () {
+      yield* started
+      const { connection, sent } = yield* openClient("c1")
+      for (const room of [A, "plain" as RoomName]) yield* enterRoom(connection, room, "rule")
+      yield* closeGate(connection)
+      yield* say("plain", 1)
+      yield* say("a", 2, undefined, true)
+      yield* say("a", 3)
+      const logged = yield* say("a", 4)
+      yield* say("plain", 5)
+      yield* openGate(connection)
+      assert.deepStrictEqual(
+        sent.map(({ data, position }) => [data, position !== undefined]),
+        [
+          ["1", false],
+          ["2", false],
+          ["3", true],
+          ["4", true],
+          ["5", false],
+        ],
+      )
+      const offset = Number(logged.offset?.split(".")[1])
+      assert.strictEqual(sent[3]?.position?.split(".")[1], offset.toString(36))
+      assert.isTrue(sent[2]?.position !== sent[3]?.position)
+    }),
+    { rules: plain },
+  )
+
+  test(
+    "that lets something with a position go keeps its client from being sent another one for nothing",
+    Effect.gen(function* () {
+      yield* started
+      const { connection } = yield* openClient("c1")
+      yield* enterRoom(connection, A, "rule")
+      yield* TestClock.adjust(7_000)
+      yield* closeGate(connection)
+      yield* say("a", 1, undefined, true)
+      yield* openGate(connection)
+      assert.strictEqual(connection.positionSentAt, 0)
+      yield* closeGate(connection)
+      yield* say("a", 2)
+      yield* openGate(connection)
+      assert.strictEqual(connection.positionSentAt, 7_000)
+    }),
+  )
+
+  test(
+    "holds half of what may wait for a client, anything where there is no limit",
+    Effect.gen(function* () {
+      const { limits } = yield* Settings
+      for (const [bufferBytes, chars, overflows] of [
+        [10_000, 4_000, false],
+        [10_000, 6_000, true],
+        [0, 1_000_000, false],
+      ] as const) {
+        const engine = yield* Engine
+        yield* started
+        const client = yield* openClient("c1").pipe(
+          Effect.updateService(Settings, (settings) => ({ ...settings, limits: { ...limits, bufferBytes } })),
+        )
+        yield* enterRoom(client.connection, A, "rule")
+        yield* closeGate(client.connection).pipe(
+          Effect.updateService(Settings, (settings) => ({ ...settings, limits: { ...limits, bufferBytes } })),
+        )
+        yield* say("a", "x".repeat(chars))
+        assert.strictEqual(client.connection.gate?.overflowed, overflows)
+        yield* drop(client)
+        engine.unsubscribe(A)
+      }
+    }),
+    { limits: { ...DEFAULT_LIMITS, payloadBytes: 0 } },
+  )
+
+  test(
+    "that cannot be opened closes its connection, saying whether its client or the engine is to blame",
+    Effect.gen(function* () {
+      yield* started
+      const log = yield* MessageLog
+      const slow = yield* openClient("c1", { drained: Effect.fail(new Refusal("slow_consumer", "takes nothing")) })
+      const other = yield* openClient("c2")
+      for (const { connection } of [slow, other]) {
+        yield* enterRoom(connection, A, "rule")
+        yield* closeGate(connection)
+        if (connection.gate !== null) connection.gate.overflowed = true
+      }
+      yield* openGateOrClose(slow.connection)
+      yield* openGateOrClose(other.connection).pipe(
+        Effect.provideService(MessageLog, {
+          ...log,
+          read: () => Effect.fail(new Refusal("engine_unavailable", "away")),
+        }),
+      )
+      assert.deepStrictEqual(slow.closings, [CLOSINGS.slowConsumer])
+      assert.deepStrictEqual(other.closings, [CLOSINGS.engineUnavailable])
+    }),
+  )
+
   test(
     "that one opens with a replay is opened by nobody else before its end",
     Effect.gen(function* () {

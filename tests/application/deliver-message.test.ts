@@ -11,12 +11,22 @@ import type { Publication } from "#domain/gate.ts"
 import { parsePosition } from "#domain/offset.ts"
 import type { RoomName } from "#domain/room.ts"
 import { compileRoomRules } from "#domain/room-rules.ts"
+import { recordingMetrics } from "#tests/support/silent-metrics.ts"
 import { connect, memoryNode } from "./node-fixture.ts"
 
 const LOBBY = "lobby" as RoomName
 const history = { size: 10, ttlMs: 60_000 }
 const rules = compileRoomRules({
   rooms: [{ match: "*", join: "anyone", publish: "members", presence: false, history }],
+  users: { history },
+  everybody: { history },
+})
+
+const mixed = compileRoomRules({
+  rooms: [
+    { match: "plain", join: "anyone", publish: "members", presence: false, history: undefined },
+    { match: "*", join: "anyone", publish: "members", presence: false, history },
+  ],
   users: { history },
   everybody: { history },
 })
@@ -75,6 +85,46 @@ describe("a logged message on a node with several partitions", () => {
     }).pipe(Effect.provide(memoryNode({ settings: { rules } }))),
   )
 
+  it.effect("is noted as its receivers' last position, and counted once for each, with the time that it took", () =>
+    Effect.gen(function* () {
+      const metrics = recordingMetrics()
+      const engine = { ...(yield* Engine), partitions: 2, workedOff: [100, 50] }
+      const rooms = yield* LocalRooms
+      const clients = []
+      for (const [i, floor] of [
+        [10, 50],
+        [10, 70],
+        [100, 0],
+      ].entries()) {
+        const { connection } = yield* connect({ id: `c${i}`, rooms: ["lobby"] })
+        yield* holdRoom(connection, LOBBY)
+        connection.floor = floor
+        clients.push(connection)
+      }
+      const counted = yield* Metrics.pipe(Effect.provide(metrics.layer))
+      deliverMessage(engine, rooms, counted, () => 2_500)(publication(100))
+      assert.deepStrictEqual(
+        clients.map(({ positionSentAt }) => positionSentAt),
+        [2_500, 2_500, 0],
+      )
+      assert.deepStrictEqual(metrics.calls.messageDelivered, [[2, 1]])
+      assert.deepStrictEqual(metrics.calls.publishToSocket, [[2.5]])
+    }).pipe(Effect.provide(memoryNode({ settings: { rules } }))),
+  )
+
+  it.effect("that reaches nobody is not counted", () =>
+    Effect.gen(function* () {
+      const metrics = recordingMetrics()
+      const { connection } = yield* connect({ id: "c1", rooms: ["lobby"] })
+      yield* holdRoom(connection, LOBBY)
+      connection.floor = [100]
+      const counted = yield* Metrics.pipe(Effect.provide(metrics.layer))
+      const deliver = deliverMessage(yield* Engine, yield* LocalRooms, counted, () => 0)
+      deliver(publication(100))
+      assert.deepStrictEqual([metrics.calls.messageDelivered, metrics.calls.publishToSocket], [[], []])
+    }).pipe(Effect.provide(memoryNode({ settings: { rules } }))),
+  )
+
   it.effect("is not sent to who has it already", () =>
     Effect.gen(function* () {
       const { deliver, sent } = yield* twoPartitions(
@@ -87,5 +137,35 @@ describe("a logged message on a node with several partitions", () => {
       deliver(publication(100))
       assert.deepStrictEqual(positionsOf(sent), [[], [[100, 50]]])
     }).pipe(Effect.provide(memoryNode({ settings: { rules } }))),
+  )
+})
+
+describe("a message that is not logged", () => {
+  it.effect("has no position, be it volatile in a room with history or in a room without", () =>
+    Effect.gen(function* () {
+      const plain = "plain" as RoomName
+      const { connection } = yield* connect({ id: "c1", rooms: ["lobby", "plain"] })
+      const got: Outgoing[] = []
+      Object.assign(connection.link, { send: (outgoing: Outgoing) => got.push(outgoing) })
+      yield* holdRoom(connection, LOBBY)
+      yield* holdRoom(connection, plain)
+      const deliver = deliverMessage(yield* Engine, yield* LocalRooms, yield* Metrics, () => 0)
+      const volatile = publication(5)
+      deliver({ ...volatile, message: { ...volatile.message, volatile: true } })
+      deliver({ ...publication(6), room: plain, message: { ...publication(6).message, rooms: [plain] } })
+      deliver(publication(7))
+      assert.deepStrictEqual(
+        got.map(({ position, volatile: dropped }) => [position !== undefined, dropped]),
+        [
+          [false, true],
+          [false, false],
+          [true, false],
+        ],
+      )
+      assert.deepStrictEqual(
+        got.map(({ meta }) => JSON.parse(meta).offset !== undefined),
+        [false, false, true],
+      )
+    }).pipe(Effect.provide(memoryNode({ settings: { rules: mixed } }))),
   )
 })

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { TestClock } from "effect/testing"
 import { describe } from "vitest"
-import { LocalConnections, MAX_TAKEOVERS, TAKEOVER_MS } from "#application/local-connections.ts"
+import { LocalConnection, LocalConnections, MAX_TAKEOVERS, TAKEOVER_MS } from "#application/local-connections.ts"
 import type { Services } from "#application/services.ts"
 import { recordingMetrics } from "#tests/support/silent-metrics.ts"
 import { connect, memoryNode, SESSION_ID } from "./node-fixture.ts"
@@ -39,6 +39,57 @@ describe("a session that is taken over", () => {
       assert.isFalse(add(connection).taken)
     }),
   )
+
+  test(
+    "is remembered by its highest number, in whatever order the news come",
+    Effect.gen(function* () {
+      const { add, remove, taken } = yield* LocalConnections
+      const { connection } = yield* connect({ id: "a1", session: true })
+      remove(connection)
+      taken(SESSION_ID, 3)
+      taken(SESSION_ID, 2)
+      const second = new LocalConnection({ ...connection, session: { id: SESSION_ID, owner: 2 } }, connection.link)
+      const third = new LocalConnection({ ...connection, session: { id: SESSION_ID, owner: 3 } }, connection.link)
+      assert.isTrue(add(second).taken)
+      assert.isFalse(add(third).taken)
+    }),
+  )
+
+  test(
+    "goes on with the connection that has it, when the one that had it is gone; and with none when that is gone too",
+    Effect.gen(function* () {
+      const { add, remove, taken } = yield* LocalConnections
+      const { connection: first } = yield* connect({ id: "a1", session: true })
+      const second = new LocalConnection({ ...first, id: "a2", session: { id: SESSION_ID, owner: 2 } }, first.link)
+      assert.deepStrictEqual(add(second), { taken: false, lost: first })
+      remove(first)
+      assert.strictEqual(taken(SESSION_ID, 3), second)
+      remove(second)
+      assert.isUndefined(taken(SESSION_ID, 4))
+    }),
+  )
+
+  test(
+    "is no business of a connection without one",
+    Effect.gen(function* () {
+      const { add, byId, remove } = yield* LocalConnections
+      const { connection } = yield* connect({ id: "a1" })
+      assert.isFalse(add(connection).taken)
+      remove(connection)
+      assert.isFalse(byId.has("a1"))
+    }),
+  )
+
+  it.effect("is forgotten after its time without counting as one too many", () => {
+    const metrics = recordingMetrics()
+    return Effect.gen(function* () {
+      const { taken } = yield* LocalConnections
+      taken("s1", 2)
+      yield* TestClock.adjust(TAKEOVER_MS)
+      taken("s2", 2)
+      assert.deepStrictEqual(metrics.hits, [])
+    }).pipe(Effect.provide(Layer.provide(LocalConnections.layer, metrics.layer)))
+  })
 
   it.effect("is remembered within bounds: the oldest is forgotten, and counted", () => {
     const metrics = recordingMetrics()

@@ -58,6 +58,76 @@ describe("logs that are read together", () => {
     }),
   )
 
+  it.effect("come in that order over any number of pages, of rooms that hold little and rooms that hold much", () =>
+    Effect.gen(function* () {
+      const log = yield* MessageLog
+      const offsets = { a: [11, 12, 13, 14, 20, 22, 24, 26, 28, 50], b: [15, 21, 23], c: [] as number[] }
+      const worked: number[] = []
+      const pages: number[] = []
+      yield* readMerged(
+        0,
+        Object.keys(offsets).map((room) => ({ room: room as RoomName, after: 10 })),
+        50,
+        ({ publications }) => Effect.sync(() => void worked.push(...publications.map(({ offset }) => offset))),
+      ).pipe(
+        Effect.provideService(MessageLog, {
+          ...log,
+          read: (_partition, cursors) =>
+            Effect.sync(() => {
+              pages.push(cursors.length)
+              return page(
+                cursors.map(({ after, room }) => {
+                  const all = offsets[room as keyof typeof offsets]
+                  const left = all.filter((offset) => offset > after)
+                  const entries = left.slice(0, 2).map((offset) => entryAt(room, offset, 10))
+                  return { room, newest: all.at(-1) ?? 10, more: left.length > 2, entries }
+                }),
+              )
+            }),
+        }),
+      )
+      assert.deepStrictEqual(worked, Object.values(offsets).flat().toSorted())
+      assert.isAbove(pages.length, 4)
+    }).pipe(Effect.provide(memoryNode())),
+  )
+
+  it.effect("are asked for within bounds, however many rooms there are, and each room for something", () =>
+    Effect.gen(function* () {
+      const log = yield* MessageLog
+      const asked: { rooms: number; entries: number; bytes: number }[] = []
+      const cursors = Array.from({ length: 150 }, (_, i) => ({ room: `r${i}` as RoomName, after: 10 }))
+      for (const rooms of [cursors, cursors.slice(0, 1)])
+        yield* readMerged(0, rooms, 50, () => Effect.void).pipe(
+          Effect.provideService(MessageLog, {
+            ...log,
+            read: (_partition, wanted, bounds) =>
+              Effect.sync(() => {
+                asked.push({ rooms: wanted.length, ...bounds })
+                return page(wanted.map(({ room }) => ({ room, newest: 10, more: false, entries: [] })))
+              }),
+          }),
+        )
+      assert.deepStrictEqual(
+        asked.map(({ rooms }) => rooms),
+        [64, 64, 22, 1],
+      )
+      for (const { bytes, entries, rooms } of asked) {
+        assert.isAtLeast(Math.min(bytes, entries), 1)
+        assert.isAtMost(entries * rooms, 500)
+        assert.isAtMost(bytes * rooms, 512_000)
+        assert.isAbove(entries * rooms, 400)
+        assert.isAbove(bytes * rooms, 500_000)
+      }
+    }).pipe(Effect.provide(memoryNode())),
+  )
+
+  it.effect("have a hole where a room is not answered at all, and end with the entry at the clock", () =>
+    Effect.gen(function* () {
+      const answer = page([{ room: A, newest: 51, more: false, entries: [entryAt(A, 50, 10), entryAt(A, 51, 50)] }])
+      assert.deepStrictEqual(yield* reading([answer]), { offsets: [50], holes: [B] })
+    }),
+  )
+
   it.effect("have a hole where an entry follows something newer than what came before it", () =>
     Effect.gen(function* () {
       const answer = page([

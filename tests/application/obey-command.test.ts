@@ -1,4 +1,5 @@
 import { assert, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { TestClock } from "effect/testing"
@@ -6,8 +7,12 @@ import { describe } from "vitest"
 import { LocalConnections } from "#application/local-connections.ts"
 import { ConnectionDirectory } from "#application/ports/connection-directory.ts"
 import type { NodeAnswer } from "#application/ports/node-commands.ts"
+import { SessionStore } from "#application/ports/session-store.ts"
+import type { Services } from "#application/services.ts"
+import { closeConnection } from "#application/use-cases/close-connection.ts"
 import { obeyCommand } from "#application/use-cases/obey-command.ts"
 import { CLOSINGS } from "#domain/closing.ts"
+import { Refusal } from "#domain/errors.ts"
 import type { RoomName } from "#domain/room.ts"
 import { connect, memoryNode } from "./node-fixture.ts"
 
@@ -68,6 +73,78 @@ describe("a command from another node", () => {
       )
       yield* TestClock.adjust("10 seconds")
       assert.strictEqual((yield* Fiber.join(fiber))._tag, "engine_unavailable")
+    }).pipe(Effect.provide(memoryNode())),
+  )
+
+  it.effect("does not find a connection that goes away while it joins, be it closed or replaced", () =>
+    Effect.gen(function* () {
+      const context = yield* Effect.context<Services>()
+      const { connection } = yield* connect({ id: "a1" })
+      const close = closeConnection({ connection, reason: "transport close", outcome: "kept" })
+      const closed = yield* obeyCommand({ kind: "join", connectionId: "a1", room }).pipe(
+        Effect.updateService(ConnectionDirectory, (directory) => ({
+          ...directory,
+          join: (...args) => Effect.andThen(Effect.provideContext(close, context), directory.join(...args)),
+        })),
+      )
+      assert.deepStrictEqual(closed, GONE)
+      yield* connect({ id: "b1", userId: "bob", session: true })
+      const replaced = yield* obeyCommand({ kind: "join", connectionId: "b1", room }).pipe(
+        Effect.updateService(SessionStore, (sessions) => ({ ...sessions, join: () => Effect.succeed(false) })),
+      )
+      assert.deepStrictEqual(replaced, GONE)
+    }).pipe(Effect.provide(memoryNode())),
+  )
+
+  it.effect("that cannot be carried out fails where the connection is still there", () =>
+    Effect.gen(function* () {
+      yield* connect({ id: "a1" })
+      const refusal = yield* Effect.flip(obeyCommand({ kind: "join", connectionId: "a1", room })).pipe(
+        Effect.updateService(ConnectionDirectory, (directory) => ({
+          ...directory,
+          join: () => Effect.fail(new Refusal("engine_unavailable", "away")),
+        })),
+      )
+      assert.strictEqual(refusal._tag, "engine_unavailable")
+    }).pipe(Effect.provide(memoryNode())),
+  )
+
+  it.effect("joins to the end, though who wanted it goes away meanwhile", () =>
+    Effect.gen(function* () {
+      const { connection } = yield* connect({ id: "a1" })
+      const answered = yield* Deferred.make<void>()
+      const joining = yield* obeyCommand({ kind: "join", connectionId: "a1", room }).pipe(
+        Effect.updateService(ConnectionDirectory, (directory) => ({
+          ...directory,
+          join: (...args) => Effect.andThen(Deferred.await(answered), directory.join(...args)),
+        })),
+        Effect.forkChild({ startImmediately: true }),
+      )
+      const leaving = yield* Effect.forkChild(Fiber.interrupt(joining), { startImmediately: true })
+      yield* Deferred.succeed(answered, undefined)
+      yield* Fiber.join(leaving)
+      assert.isTrue(connection.rooms.has(room))
+      assert.isNull(connection.gate)
+    }).pipe(Effect.provide(memoryNode())),
+  )
+
+  it.effect("to revoke is answered only when a look-up finds none of the connections any more", () =>
+    Effect.gen(function* () {
+      const { connection } = yield* connect({ id: "a1" })
+      const other = yield* connect({ id: "b1", userId: "bob" })
+      const directory = yield* ConnectionDirectory
+      // Its close takes time to be written.
+      Object.assign(connection.link, { close: () => true })
+      const fiber = yield* Effect.forkChild(
+        obeyCommand({ kind: "revoke", revocation: { userId: "ann", issuedBefore: 5_000 } }),
+        { startImmediately: true },
+      )
+      yield* TestClock.adjust(1_000)
+      assert.isUndefined(fiber.pollUnsafe())
+      yield* directory.remove("a1")
+      yield* TestClock.adjust(1_000)
+      assert.deepStrictEqual(yield* Fiber.join(fiber), { kind: "closed", count: 1 })
+      assert.deepStrictEqual(other.closings, [])
     }).pipe(Effect.provide(memoryNode())),
   )
 

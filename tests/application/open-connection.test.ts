@@ -125,7 +125,62 @@ describe("a user's limit", () => {
   )
 })
 
+describe("a client that is let in", () => {
+  test(
+    "is in the directory as its transport knows it, from then on",
+    Effect.gen(function* () {
+      yield* open("c1", { claims: { info: "Ann" } })
+      const directory = yield* ConnectionDirectory
+      assert.deepStrictEqual(yield* directory.connection("c1"), {
+        connectionId: "c1",
+        userId: "ann",
+        node: "test-node",
+        transport: "websocket",
+        address: "192.0.2.1",
+        rooms: [],
+        connectedAt: 0,
+        info: "Ann",
+      })
+    }),
+  )
+})
+
 describe("a client that goes away while it connects", () => {
+  test(
+    "to go on with its session is not let in at the last step, and may come back",
+    Effect.gen(function* () {
+      const context = yield* Effect.context<Services>()
+      const earlier = yield* open("c1")
+      yield* closeConnection({ connection: earlier.connection, reason: "drop", outcome: "kept" })
+      const revocations = yield* Revocations
+      let tracked: LocalConnection | undefined
+      const tag = yield* tagOf(
+        openClient("c2", {
+          earlier,
+          opened: (connection) => {
+            tracked = connection
+          },
+        }),
+      ).pipe(
+        Effect.provideService(Revocations, {
+          ...revocations,
+          isRevoked: (claims) =>
+            Effect.tap(revocations.isRevoked(claims), () =>
+              tracked === undefined
+                ? Effect.void
+                : Effect.provideContext(
+                    closeConnection({ connection: tracked, reason: "gone", outcome: "kept" }),
+                    context,
+                  ),
+            ),
+        }),
+      )
+      assert.strictEqual(tag, "engine_unavailable")
+      assert.deepStrictEqual(yield* traces, NONE)
+      assert.isTrue((yield* open("c3", { earlier })).ready["recovered"])
+    }),
+  )
+
   test(
     "leaves nothing in the directory",
     Effect.gen(function* () {

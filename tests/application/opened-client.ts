@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import type { LocalConnection } from "#application/local-connections.ts"
-import type { Link } from "#application/ports/link.ts"
+import type { Link, Outgoing } from "#application/ports/link.ts"
 import { TokenVerifier } from "#application/ports/token-verifier.ts"
 import { openConnection } from "#application/use-cases/open-connection.ts"
 import { startConnection } from "#application/use-cases/start-connection.ts"
@@ -11,6 +11,8 @@ export interface OpenedClient {
   readonly connection: LocalConnection
   /** What it was sent, in order: names of the gateway's own events, names and data of the others. */
   readonly events: string[]
+  /** The messages among it. */
+  readonly sent: Outgoing[]
   /** Of `session:ready`. */
   readonly ready: Readonly<Record<string, unknown>>
   readonly position: string | undefined
@@ -25,7 +27,9 @@ export interface Opening {
   readonly earlier?: OpenedClient
   /** Told of what it does meanwhile: as soon as it is tracked, and each time that it is waited for. */
   readonly opened?: (connection: LocalConnection) => void
-  readonly drained?: Effect.Effect<void>
+  readonly drained?: ReturnType<Link["drained"]>
+  /** False: `(data)` alone, without recovery. */
+  readonly meta?: boolean
   /** Where its closings are written: one that is not let in has no client to ask. */
   readonly closings?: Closing[]
 }
@@ -33,12 +37,15 @@ export interface Opening {
 /** A client of ann's connects by a token, as far as a transport takes part in it. */
 export const openClient = Effect.fnUntraced(function* (connectionId: string, opening: Opening = {}) {
   const events: string[] = []
+  const sent: Outgoing[] = []
   const closings = opening.closings ?? []
   let ready: OpenedClient["ready"] = {}
   let position: string | undefined
   const link: Link = {
     opened: opening.opened ?? (() => {}),
-    send: ({ data, event, position: at }) => {
+    send: (outgoing) => {
+      const { data, event, position: at } = outgoing
+      sent.push(outgoing)
       events.push(`${event} ${data}`)
       position = at ?? position
     },
@@ -69,7 +76,7 @@ export const openClient = Effect.fnUntraced(function* (connectionId: string, ope
     token: "a token",
     sessionId: opening.earlier?.connection.session?.id,
     position: opening.earlier?.position,
-    meta: true,
+    meta: opening.meta ?? true,
     address: "192.0.2.1",
     transport: "websocket",
     link,
@@ -78,6 +85,7 @@ export const openClient = Effect.fnUntraced(function* (connectionId: string, ope
   const client: OpenedClient = {
     connection: opened.connection,
     events,
+    sent,
     closings,
     get ready() {
       return ready

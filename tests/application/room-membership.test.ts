@@ -9,12 +9,13 @@ import { Backend, type WebhookData } from "#application/ports/backend.ts"
 import { ConnectionDirectory } from "#application/ports/connection-directory.ts"
 import { Engine } from "#application/ports/engine.ts"
 import { SessionStore } from "#application/ports/session-store.ts"
+import { Settings } from "#application/ports/settings.ts"
 import { enterRoom, exitRoom } from "#application/room-membership.ts"
 import type { Services } from "#application/services.ts"
 import { closeConnection } from "#application/use-cases/close-connection.ts"
 import { CLOSINGS } from "#domain/closing.ts"
 import { Refusal } from "#domain/errors.ts"
-import type { RoomName } from "#domain/room.ts"
+import { EVERYBODY, type RoomName } from "#domain/room.ts"
 import { connect, memoryNode, SESSION_ID } from "./node-fixture.ts"
 
 const LOBBY = "lobby" as RoomName
@@ -27,12 +28,13 @@ const traces = Effect.gen(function* () {
   const { byName } = yield* LocalRooms
   return {
     here: byName.get(LOBBY)?.members.size ?? 0,
+    subscribed: byName.has(LOBBY),
     directory: yield* directory.memberCount(LOBBY),
     session: (yield* sessions.read(SESSION_ID))?.session.rooms.has(LOBBY) ?? false,
   }
 })
-const NONE = { here: 0, directory: 0, session: false }
-const IN = { here: 1, directory: 1, session: true }
+const NONE = { here: 0, subscribed: false, directory: 0, session: false }
+const IN = { here: 1, subscribed: true, directory: 1, session: true }
 
 const told =
   (words: string[]) =>
@@ -104,6 +106,117 @@ describe("a join", () => {
   )
 
   test(
+    "that waits for its subscription when its connection closes is in nobody's room, and the room is given up",
+    Effect.gen(function* () {
+      const context = yield* Effect.context<Services>()
+      const engine = yield* Engine
+      const { connection } = yield* connect({ id: "a1", session: true })
+      const close = closeConnection({ connection, reason: "transport close", outcome: "kept" })
+      const rooms = yield* LocalRooms.pipe(
+        Effect.provide(Layer.fresh(LocalRooms.layer)),
+        Effect.provideService(Engine, {
+          ...engine,
+          subscribe: (room) => Effect.andThen(Effect.provideContext(close, context), engine.subscribe(room)),
+        }),
+      )
+      const refusal = yield* Effect.flip(enterRoom(connection, LOBBY, "rule")).pipe(
+        Effect.provideService(LocalRooms, rooms),
+      )
+      assert.strictEqual(refusal._tag, "engine_unavailable")
+      assert.isFalse(rooms.byName.has(LOBBY))
+      assert.deepStrictEqual(yield* traces, NONE)
+    }),
+  )
+
+  test(
+    "that is broken off while it waits for its subscription leaves the room to nobody",
+    Effect.gen(function* () {
+      const engine = yield* Engine
+      const { connection } = yield* connect({ id: "a1", session: true })
+      const live = yield* Deferred.make<void>()
+      const rooms = yield* LocalRooms.pipe(
+        Effect.provide(Layer.fresh(LocalRooms.layer)),
+        Effect.provideService(Engine, { ...engine, subscribe: () => Deferred.await(live) }),
+      )
+      const joining = yield* enterRoom(connection, LOBBY, "rule").pipe(
+        Effect.provideService(LocalRooms, rooms),
+        Effect.forkChild({ startImmediately: true }),
+      )
+      const breaking = yield* Effect.forkChild(Fiber.interrupt(joining), { startImmediately: true })
+      yield* Deferred.succeed(live, undefined)
+      yield* Fiber.join(breaking)
+      yield* closeConnection({ connection, reason: "transport close", outcome: "kept" }).pipe(
+        Effect.provideService(LocalRooms, rooms),
+      )
+      assert.isFalse(rooms.byName.has(LOBBY))
+    }),
+  )
+
+  test(
+    "that ends after its connection takes nothing from the others in the room",
+    Effect.gen(function* () {
+      const context = yield* Effect.context<Services>()
+      const directory = yield* ConnectionDirectory
+      const { byName } = yield* LocalRooms
+      const other = yield* connect({ id: "b1", userId: "bob" })
+      yield* enterRoom(other.connection, LOBBY, "rule")
+      const { connection } = yield* connect({ id: "a1", session: true })
+      const close = closeConnection({ connection, reason: "transport close", outcome: "kept" })
+      yield* Effect.flip(enterRoom(connection, LOBBY, "rule")).pipe(
+        Effect.provideService(ConnectionDirectory, {
+          ...directory,
+          join: (...args) => Effect.andThen(directory.join(...args), Effect.provideContext(close, context)),
+        }),
+      )
+      assert.deepStrictEqual([...(byName.get(LOBBY)?.members ?? [])], [other.connection])
+      assert.strictEqual(byName.get(LOBBY)?.holds, 1)
+    }),
+  )
+
+  test(
+    "that fails without a session leaves no trace either",
+    Effect.gen(function* () {
+      const { connection } = yield* connect({ id: "a1" })
+      const refusal = yield* Effect.flip(enterRoom(connection, LOBBY, "rule")).pipe(
+        Effect.updateService(ConnectionDirectory, (directory) => ({ ...directory, join: () => away })),
+      )
+      assert.strictEqual(refusal._tag, "engine_unavailable")
+      assert.deepStrictEqual(yield* traces, NONE)
+    }),
+  )
+
+  test(
+    "is one of as many as the limit allows, and of any number where there is none",
+    Effect.gen(function* () {
+      const { connection } = yield* connect({ id: "a1", rooms: ["one", "two"] })
+      const joining = (roomsPerConnection: number) =>
+        enterRoom(connection, LOBBY, "rule").pipe(
+          Effect.updateService(Settings, (settings) => ({
+            ...settings,
+            limits: { ...settings.limits, roomsPerConnection },
+          })),
+        )
+      assert.strictEqual((yield* Effect.flip(joining(2)))._tag, "too_many_rooms")
+      assert.isNull(connection.gate)
+      yield* joining(3)
+      yield* exitRoom(connection, LOBBY)
+      yield* joining(0)
+      assert.isTrue(connection.rooms.has(LOBBY))
+    }),
+  )
+
+  test(
+    "whose presence cannot be told is a join all the same",
+    Effect.gen(function* () {
+      const { connection } = yield* connect({ id: "a1", session: true })
+      yield* enterRoom(connection, LOBBY, "rule").pipe(
+        Effect.updateService(Engine, (engine) => ({ ...engine, publish: () => away })),
+      )
+      assert.deepStrictEqual(yield* traces, IN)
+    }),
+  )
+
+  test(
     "by who does not own its session any more closes it, and writes nothing",
     Effect.gen(function* () {
       const { closings, connection } = yield* connect({ id: "a1", session: true })
@@ -147,7 +260,37 @@ describe("a leave", () => {
   )
 })
 
+describe("a room that somebody has left", () => {
+  test(
+    "is not let go a second time when its connection closes: the others keep it",
+    Effect.gen(function* () {
+      const { byName } = yield* LocalRooms
+      const ann = yield* connect({ id: "a1", session: true })
+      const bob = yield* connect({ id: "b1", userId: "bob" })
+      for (const { connection } of [ann, bob]) yield* enterRoom(connection, LOBBY, "rule")
+      yield* exitRoom(ann.connection, LOBBY)
+      assert.deepStrictEqual([...(byName.get(LOBBY)?.members ?? [])], [bob.connection])
+      yield* closeConnection({ connection: ann.connection, reason: "transport close", outcome: "kept" })
+      assert.strictEqual(byName.get(LOBBY)?.holds, 1)
+      yield* closeConnection({ connection: bob.connection, reason: "transport close", outcome: "kept" })
+      assert.isFalse(byName.has(LOBBY))
+    }),
+  )
+})
+
 describe("a room of this node", () => {
+  test(
+    "is logged where its rule keeps history, whether somebody is in it or not",
+    Effect.gen(function* () {
+      const { hold, isLogged } = yield* LocalRooms
+      assert.isTrue(isLogged(LOBBY))
+      assert.isFalse(isLogged(EVERYBODY))
+      for (const room of [LOBBY, EVERYBODY]) yield* hold(room)
+      assert.isTrue(isLogged(LOBBY))
+      assert.isFalse(isLogged(EVERYBODY))
+    }),
+  )
+
   /** Rooms over an engine whose first subscription is answered when the test says so. */
   const overSlowEngine = Effect.gen(function* () {
     const engine = yield* Engine
@@ -192,6 +335,19 @@ describe("a room of this node", () => {
       assert.strictEqual((yield* Effect.flip(Fiber.join(two)))._tag, "engine_unavailable")
       assert.strictEqual(rooms.byName.get(LOBBY), next)
       assert.deepStrictEqual(calls, ["subscribe lobby", "unsubscribe lobby", "subscribe lobby"])
+    }),
+  )
+
+  test(
+    "is given up with the last who is in it, though somebody who waited for it went away",
+    Effect.gen(function* () {
+      const { calls, first, rooms } = yield* overSlowEngine
+      const one = yield* Effect.forkChild(rooms.hold(LOBBY), { startImmediately: true })
+      const two = yield* Effect.forkChild(rooms.hold(LOBBY), { startImmediately: true })
+      yield* Fiber.interrupt(two)
+      yield* Deferred.succeed(first, undefined)
+      rooms.release(yield* Fiber.join(one))
+      assert.deepStrictEqual(calls, ["subscribe lobby", "unsubscribe lobby"])
     }),
   )
 

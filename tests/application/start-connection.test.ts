@@ -1,13 +1,16 @@
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import { TestClock } from "effect/testing"
 import { describe } from "vitest"
+import { engineEvents } from "#application/engine-events.ts"
+import type { LocalConnection } from "#application/local-connections.ts"
 import { LocalRooms } from "#application/local-rooms.ts"
 import { Backend } from "#application/ports/backend.ts"
 import { ConnectionDirectory } from "#application/ports/connection-directory.ts"
 import { Engine } from "#application/ports/engine.ts"
 import { SessionStore } from "#application/ports/session-store.ts"
-import type { Settings } from "#application/ports/settings.ts"
+import { Settings } from "#application/ports/settings.ts"
 import { enterRoom } from "#application/room-membership.ts"
 import type { Services } from "#application/services.ts"
 import { closeConnection } from "#application/use-cases/close-connection.ts"
@@ -17,6 +20,7 @@ import { DEFAULT_LIMITS } from "#domain/limits.ts"
 import type { RoomName } from "#domain/room.ts"
 import { compileRoomRules } from "#domain/room-rules.ts"
 import { capturedLogs } from "#tests/support/captured-logs.ts"
+import { recordingMetrics } from "#tests/support/silent-metrics.ts"
 import { memoryNode } from "./node-fixture.ts"
 import { type OpenedClient, openClient } from "./opened-client.ts"
 
@@ -63,7 +67,154 @@ const test = (
   settings: Partial<Settings["Service"]> = {},
 ): void => it.effect(name, () => Effect.provide(work, memoryNode({ settings: { rules, ...settings } })))
 
+/** What the backend answers to `connection.connect`. */
+const answering = (answer: unknown) =>
+  Effect.updateService(Backend, (backend: Backend["Service"]) => ({
+    ...backend,
+    hears: (kind) => kind === "connection.connect",
+    ask: () => Effect.succeed(answer),
+  }))
+
+const started = Effect.gen(function* () {
+  const context = yield* Effect.context<Services>()
+  const engine = yield* Engine
+  engine.start(engineEvents(context, () => 0))
+})
+
 describe("a connection that starts", () => {
+  test(
+    "is reached by its own id, its user's and everybody's, before it comes back and after",
+    Effect.gen(function* () {
+      yield* started
+      const first = yield* openClient("c1")
+      const reach = (connectionId: string) =>
+        Effect.forEach([{ connections: [connectionId] }, { users: ["ann"] }, { all: true }], (to, i) =>
+          publishMessage({ push: { to, event: "said", data: i }, from: "backend", idempotency: undefined }),
+        )
+      yield* reach("c1")
+      assert.deepStrictEqual(first.events, ["session:ready", "said 0", "said 1", "said 2"])
+      yield* drop(first)
+      const second = yield* openClient("c2", { earlier: first })
+      yield* reach("c2")
+      assert.deepStrictEqual(second.events, ["session:ready", "said 0", "said 1", "said 2"])
+    }),
+  )
+
+  test(
+    "has its user's and everybody's room in its session from its first connection on",
+    Effect.gen(function* () {
+      const first = yield* openClient("c1")
+      const sessions = yield* SessionStore
+      const entries = Effect.map(sessions.read(first.connection.session?.id ?? ""), (stored) =>
+        [...(stored?.session.rooms ?? [])].map(([room, { at }]) => [String(room), at] as const),
+      )
+      const before = yield* entries
+      assert.deepStrictEqual(
+        before.map(([room]) => room),
+        ["$user:ann", "$all"],
+      )
+      yield* drop(first)
+      yield* openClient("c2", { earlier: first })
+      assert.deepStrictEqual(yield* entries, before)
+    }),
+  )
+
+  test(
+    "is in the rooms that the backend names, without those that no rule matches, and no more than a connection may be in",
+    Effect.gen(function* () {
+      const { connection, ready } = yield* openClient("c1").pipe(
+        answering({ rooms: ["nowhere", "paid", "open", "plain"] }),
+        Effect.updateService(Settings, (settings) => ({
+          ...settings,
+          limits: { ...settings.limits, roomsPerConnection: 2 },
+        })),
+      )
+      assert.deepStrictEqual(ready["rooms"], ["paid", "open"])
+      assert.strictEqual(connection.rooms.get(PAID)?.by, "backend")
+    }),
+  )
+
+  test(
+    "is told when its token ends, and counted as fresh, as recovered, or as one that could not be",
+    Effect.gen(function* () {
+      const metrics = recordingMetrics()
+      yield* Effect.gen(function* () {
+        const first = yield* openClient("c1", { claims: { expiresAt: 5_000 } })
+        assert.strictEqual(first.ready["expiresAt"], 5_000_000)
+        yield* drop(first)
+        const second = yield* openClient("c2", { earlier: first })
+        yield* openClient("c3", { earlier: { ...second, position: undefined } })
+      }).pipe(Effect.provide(metrics.layer))
+      assert.deepStrictEqual(metrics.calls.connectionOpened, [["fresh"], ["recovered"], ["not_recovered"]])
+    }),
+  )
+
+  test(
+    "and is gone while it enters its rooms leaves none of them behind",
+    Effect.gen(function* () {
+      const context = yield* Effect.context<Services>()
+      const engine = yield* Engine
+      let going: LocalConnection | undefined
+      const close = Effect.suspend(() =>
+        going === undefined
+          ? Effect.void
+          : Effect.provideContext(
+              closeConnection({ connection: going, reason: "transport close", outcome: "kept" }),
+              context,
+            ),
+      )
+      const rooms = yield* LocalRooms.pipe(
+        Effect.provide(Layer.fresh(LocalRooms.layer)),
+        Effect.provideService(Engine, {
+          ...engine,
+          subscribe: (room) => Effect.andThen(close, engine.subscribe(room)),
+        }),
+      )
+      const refusal = yield* Effect.flip(
+        openClient("c1", {
+          opened: (connection) => {
+            going = connection
+          },
+        }),
+      ).pipe(Effect.provideService(LocalRooms, rooms))
+      assert.strictEqual(refusal._tag, "engine_unavailable")
+      assert.strictEqual(rooms.byName.size, 0)
+    }),
+  )
+
+  test(
+    "and wants no positions has no session, and is told of none",
+    Effect.gen(function* () {
+      const { connection, ready } = yield* openClient("c1", { meta: false })
+      assert.isUndefined(connection.session)
+      assert.isUndefined(ready["resume"])
+      const first = yield* openClient("c2")
+      yield* drop(first)
+      const second = yield* openClient("c3", { earlier: first, meta: false })
+      assert.deepInclude(second.ready, { recovered: false })
+      assert.isUndefined(second.connection.session)
+    }),
+  )
+
+  test(
+    "again is shown to others as the backend said when it first came",
+    Effect.gen(function* () {
+      const first = yield* openClient("c1", { claims: { info: "the token's" } }).pipe(answering({ info: "Ann" }))
+      const plain = yield* openClient("c2", { claims: { info: "the token's" } })
+      for (const [earlier, info] of [
+        [first, "Ann"],
+        [plain, "the token's"],
+      ] as const) {
+        yield* drop(earlier)
+        const again = yield* openClient(`${earlier.connection.id}-again`, {
+          earlier,
+          claims: { info: "the token's" },
+        })
+        assert.strictEqual(again.connection.member.info, info)
+      }
+    }),
+  )
+
   test(
     "is told first of all who it is and what it has, with a position, and is behind no gate then",
     Effect.gen(function* () {

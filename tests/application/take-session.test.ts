@@ -173,6 +173,56 @@ describe("a session that a client names", () => {
   )
 
   test(
+    "is gone when the window is over, though the store keeps it longer",
+    Effect.gen(function* () {
+      const { position } = yield* dropped
+      const sessions = yield* SessionStore
+      const late = (ms: number) =>
+        take(position).pipe(
+          Effect.provideService(SessionStore, {
+            ...sessions,
+            read: (id) =>
+              Effect.map(sessions.read(id), (stored) => stored && { ...stored, now: (stored.droppedAt ?? 0) + ms }),
+          }),
+        )
+      assert.isUndefined(yield* late(WINDOW_MS + 1))
+      assert.strictEqual(yield* owner, 1)
+      assert.isDefined(yield* late(WINDOW_MS))
+    }),
+  )
+
+  test(
+    "has each partition's rooms looked at from that partition's offset, and in bounded numbers",
+    Effect.gen(function* () {
+      const { at } = yield* dropped
+      const engine = yield* Engine
+      const log = yield* MessageLog
+      const sessions = yield* SessionStore
+      for (let i = 0; i < 126; i++) yield* sessions.join(SESSION_ID, 1, `r${i}` as RoomName, { at: 0, by: "rule" })
+      const looked: unknown[] = []
+      yield* take(formatPosition(engine.epoch(), [at, at + 5])).pipe(
+        Effect.provideService(Engine, {
+          ...engine,
+          partitions: 2,
+          partitionOf: (room) => (room === SECRET ? 1 : 0),
+        }),
+        Effect.provideService(MessageLog, {
+          ...log,
+          survey: (partition, cursors, atMost) => {
+            looked.push([partition, cursors.length, cursors[0]?.after])
+            return log.survey(partition, cursors, atMost)
+          },
+        }),
+      )
+      assert.deepStrictEqual(looked, [
+        [0, 64, at],
+        [0, 63, at],
+        [1, 1, at + 5],
+      ])
+    }),
+  )
+
+  test(
     "is gone when the window is over, and not before",
     Effect.gen(function* () {
       const { position } = yield* dropped

@@ -102,6 +102,91 @@ describe("a connection that is looked after", () => {
   )
 
   test(
+    "is told nothing of its token before its gate has opened, for session:ready comes first; closed it is all the same",
+    Effect.gen(function* () {
+      const { closings, connection, emitted } = yield* connect({ id: "a1", claims: { expiresAt: 600 } })
+      connection.gate = new Gate(10, 10_000)
+      yield* at(590_000)
+      assert.deepStrictEqual(emitted, [])
+      yield* at(600_000)
+      assert.deepStrictEqual(closings, [CLOSINGS.tokenExpired])
+    }),
+  )
+
+  test(
+    "whose token has ended is told nothing more than that",
+    Effect.gen(function* () {
+      const { emitted } = yield* connect({ id: "a1", claims: { expiresAt: 600 }, session: true })
+      const engine = yield* Engine
+      yield* at(600_000 + engine.recordTtlMs)
+      assert.deepStrictEqual(emitted, [])
+    }),
+  )
+
+  test(
+    "whose life began late is told at half of what was left of it then",
+    Effect.gen(function* () {
+      const { connection, emitted } = yield* connect({ id: "a1", claims: { expiresAt: 600 } })
+      Object.assign(connection, { connectedAt: 580_000 })
+      yield* at(590_000 - 1)
+      assert.deepStrictEqual(emitted, [])
+      yield* at(590_000)
+      assert.strictEqual(emitted.length, 1)
+    }),
+  )
+
+  test(
+    "has its way out looked after, too",
+    Effect.gen(function* () {
+      const { connection } = yield* connect({ id: "a1" })
+      const looks: number[] = []
+      Object.assign(connection.link, { tend: (nowMs: number) => looks.push(nowMs) })
+      yield* at(5_000)
+      assert.deepStrictEqual(looks, [5_000])
+    }),
+  )
+
+  test(
+    "is sent no position where its gate closes while the clock is asked",
+    Effect.gen(function* () {
+      const engine = yield* Engine
+      const { connection, emitted } = yield* connect({ id: "a1", session: true })
+      yield* at(engine.recordTtlMs).pipe(
+        Effect.provideService(Engine, {
+          ...engine,
+          clock: (partition) =>
+            Effect.tap(engine.clock(partition), () =>
+              Effect.sync(() => {
+                connection.gate = new Gate(10, 10_000)
+              }),
+            ),
+        }),
+      )
+      assert.deepStrictEqual(emitted, [])
+    }),
+  )
+
+  test(
+    "that got a message lately is sent no position, and the engine not asked for one",
+    Effect.gen(function* () {
+      const engine = yield* Engine
+      yield* connect({ id: "a1", session: true })
+      let asked = 0
+      yield* at(1_000).pipe(
+        Effect.provideService(Engine, {
+          ...engine,
+          clock: (partition) =>
+            Effect.suspend(() => {
+              asked++
+              return engine.clock(partition)
+            }),
+        }),
+      )
+      assert.strictEqual(asked, 0)
+    }),
+  )
+
+  test(
     "is looked after while the engine is away, and the clock is asked once for all",
     Effect.gen(function* () {
       const engine = yield* Engine

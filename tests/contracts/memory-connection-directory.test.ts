@@ -111,6 +111,17 @@ describe("memory directory", () => {
     }).pipe(Effect.provide(Layer.provide(memoryConnectionDirectory, metrics.layer)))
   })
 
+  it.effect("gives those whose grace is over without counting them as too many", () => {
+    const metrics = recordingMetrics()
+    return Effect.gen(function* () {
+      const directory = yield* ConnectionDirectory
+      yield* directory.register(entry("c1", { rooms: ["a"] }))
+      yield* directory.depart("c1", 0)
+      expect((yield* directory.takeDeparted(10)).map(({ connectionId }) => connectionId)).toEqual(["c1"])
+      expect(metrics.hits).toEqual([])
+    }).pipe(Effect.provide(Layer.provide(memoryConnectionDirectory, metrics.layer)))
+  })
+
   it("answers as plain lists would, whatever happens in whatever order", async () => {
     const id = fc.integer({ min: 0, max: 4 }).map((i) => `c${i}`)
     const name = fc.constantFrom("a", "b", "c")

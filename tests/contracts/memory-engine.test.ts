@@ -72,6 +72,26 @@ describe("memory engine, with users' own ids", () => {
     }).pipe(Effect.provide(memory({}, metrics.layer)))
   })
 
+  it.live("has as many of a user's as ever once the old ones are over", () =>
+    Effect.gen(function* () {
+      const engine = yield* Engine
+      engine.start(SILENT)
+      yield* engine.publish(publishAs("ann", "old"))
+      yield* TestClock.adjust(600_000)
+      for (let i = 0; i < MAX_KEYS_PER_USER; i++) yield* engine.publish(publishAs("ann", `${i}`))
+      expect((yield* Effect.flip(engine.publish(publishAs("ann", "one more"))))._tag).toBe("rate_limited")
+    }).pipe(Effect.provide(memory())),
+  )
+
+  it.live("does not count backends' records as users'", () =>
+    Effect.gen(function* () {
+      const engine = yield* Engine
+      engine.start(SILENT)
+      for (const key of ["k0", "k1", "k2"]) yield* engine.publish(publishTo([A], { key }))
+      expect((yield* engine.publish(publishAs("ann", "0"))).repeated).toBe(false)
+    }).pipe(Effect.provide(memory({ maxIdempotencyKeys: 4 }))),
+  )
+
   it.live("keeps half of the records for backends, whatever users do", () =>
     Effect.gen(function* () {
       const engine = yield* Engine

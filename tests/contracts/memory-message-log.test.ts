@@ -55,6 +55,7 @@ describe("memory logs, past their bytes", () => {
       for (const name of ["quiet", "busy", "busy", "later"]) yield* say(name)
       expect(metrics.hits).toEqual([])
       expect(metrics.gauge("log_bytes")).toBe(4 * BYTES)
+      expect(metrics.gauge("log_messages")).toBe(4)
       const newest = yield* say("new")
       expect(metrics.hits).toEqual(["memory_log_bytes"])
       expect(metrics.gauge("log_bytes")).toBeLessThanOrEqual(4 * BYTES)
@@ -85,8 +86,8 @@ describe("memory logs, past their bytes", () => {
       for (let i = 0; i < 10; i++) {
         offsets.push(yield* say("only"))
         expect(metrics.gauge("log_bytes")).toBeLessThanOrEqual(4 * BYTES)
+        expect(yield* sizeOf("only")).toBe(Math.min(i + 1, 4))
       }
-      expect(yield* sizeOf("only")).toBe(4)
       expect([yield* isWhole("only", offsets[4] ?? 0), yield* isWhole("only", offsets[5] ?? 0)]).toEqual([false, true])
     }).pipe(Effect.provide(memory({ maxLogBytes: 4 * BYTES }, metrics.layer)))
   })
@@ -97,6 +98,19 @@ describe("memory logs, past their bytes", () => {
       for (const name of ["a", "a", "b"]) yield* say(name)
       expect([yield* sizeOf("a"), yield* sizeOf("b")]).toEqual([0, 1])
     }).pipe(Effect.provide(memory({ maxLogBytes: 10 }))),
+  )
+})
+
+describe("memory logs, past their time", () => {
+  it.live("keep a message for all of it, and not a millisecond longer", () =>
+    Effect.gen(function* () {
+      const { say, sizeOf } = yield* use
+      yield* say("a")
+      yield* TestClock.adjust(HISTORY.ttlMs)
+      expect(yield* sizeOf("a")).toBe(1)
+      yield* TestClock.adjust(1)
+      expect(yield* sizeOf("a")).toBe(0)
+    }).pipe(Effect.provide(memory())),
   )
 })
 

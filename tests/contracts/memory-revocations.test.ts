@@ -51,6 +51,20 @@ describe("memory revocations, full", () => {
   })
 })
 
+describe("memory revocations, full of some whose time is over since they were last looked through", () => {
+  it.live("make room for another one at once", () =>
+    Effect.gen(function* () {
+      const revocations = yield* Revocations
+      for (let i = 0; i < MAX_REVOCATIONS; i++) yield* revocations.add({ tokenId: `t${i}`, expiresAt: 30 })
+      // Half a minute after the last look, which is once a minute.
+      yield* TestClock.adjust(1_230_000)
+      yield* revocations.add({ tokenId: "new", expiresAt: undefined })
+    }).pipe(
+      Effect.provide(memoryRevocations.pipe(Layer.provide([silentMetrics, settings]), Layer.provideMerge(clock))),
+    ),
+  )
+})
+
 describe("memory revocations, at the end of their time", () => {
   it.effect("are gone at once, not only when they are next looked through", () => {
     const metrics = recordingMetrics()

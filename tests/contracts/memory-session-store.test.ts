@@ -47,6 +47,18 @@ describe("memory sessions, past the number that may wait for their clients", () 
     }).pipe(Effect.provide(memory({ maxDroppedSessions: 3 }, metrics.layer)))
   })
 
+  it.live("forget by the last drop, where one was dropped twice", () =>
+    Effect.gen(function* () {
+      const store = yield* SessionStore
+      const names = ["s0", "s1", "s2"]
+      for (const name of names) yield* store.open(sessionOf(name))
+      for (const name of ["s0", "s1", "s0", "s2"]) yield* store.drop(sessionOf(name).id, 1, "c1")
+      const left: boolean[] = []
+      for (const name of names) left.push((yield* store.read(sessionOf(name).id)) !== undefined)
+      expect(left).toEqual([true, false, true])
+    }).pipe(Effect.provide(memory({ maxDroppedSessions: 2 }))),
+  )
+
   it.live("are forgotten by themselves when nobody asks for them any more", () => {
     const metrics = recordingMetrics()
     return Effect.gen(function* () {

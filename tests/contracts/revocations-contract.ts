@@ -64,6 +64,10 @@ export const revocationsContract = (
         yield* revocations.add({ userId: "ana", issuedBefore: 500 })
         expect(yield* revocations.isRevoked(claims({ issuedAt: 1_999 }))).toBe(true)
         expect(yield* revocations.isRevoked(claims({ issuedAt: 2_000 }))).toBe(false)
+        yield* revocations.add({ userId: "ben", issuedBefore: 500 })
+        yield* revocations.add({ userId: "ben", issuedBefore: 2_000 })
+        expect(yield* revocations.isRevoked(claims({ userId: "ben", issuedAt: 1_999 }))).toBe(true)
+        expect(yield* revocations.isRevoked(claims({ userId: "ben", issuedAt: 2_000 }))).toBe(false)
       }))
 
     test("lists what was revoked, each once, in an order that stays", (revocations) =>

@@ -71,6 +71,18 @@ describe("a gate", () => {
     expect([gate.overflowed, gate.release()]).toEqual([true, []])
   })
 
+  it("holds exactly as many bytes as it may, and not one more", () => {
+    const held = [publication(1, 10), publication(2, 20)]
+    for (const [spare, overflowed] of [
+      [0, false],
+      [-1, true],
+    ] as const) {
+      const gate = new Gate(10, bytesOf(held) + spare)
+      for (const one of held) gate.hold(one)
+      expect(gate.overflowed).toBe(overflowed)
+    }
+  })
+
   it("may be bounded by number alone", () => {
     const gate = new Gate(3, Number.POSITIVE_INFINITY)
     for (const offset of [1, 2, 3]) gate.hold(publication(offset, 100_000))

@@ -64,4 +64,12 @@ describe("a token bucket", () => {
     expect(bucket.isFull(2_999)).toBe(false)
     expect(bucket.isFull(3_000)).toBe(true)
   })
+
+  it("is full by the time since it was last taken from, whatever the time of day", () => {
+    const bucket = new TokenBucket(1, 2, 1_000_000)
+    expect(bucket.isFull(1_000_000)).toBe(true)
+    expect(bucket.take(1_000_000, 2)).toBe(0)
+    expect(bucket.isFull(1_001_999)).toBe(false)
+    expect(bucket.isFull(1_002_000)).toBe(true)
+  })
 })
