@@ -9,6 +9,7 @@ import { LocalConnections, MAX_UNWRITTEN } from "#application/local-connections.
 import { LocalRooms } from "#application/local-rooms.ts"
 import { Backend, type WebhookData } from "#application/ports/backend.ts"
 import { ConnectionDirectory } from "#application/ports/connection-directory.ts"
+import { Engine } from "#application/ports/engine.ts"
 import { EventHandlers } from "#application/ports/event-handlers.ts"
 import { SessionStore } from "#application/ports/session-store.ts"
 import { Settings } from "#application/ports/settings.ts"
@@ -297,6 +298,36 @@ describe("a connection that closes", () => {
       )
       assert.deepStrictEqual(metrics.calls.connectionClosed, [["ping timeout"]])
       assert.deepStrictEqual(words, ["a1 ping timeout"])
+    }),
+  )
+})
+
+describe("connections whose grace is over", () => {
+  test(
+    "are told as left to the end, though the node stops meanwhile",
+    Effect.gen(function* () {
+      const client = yield* connect({ id: "a1", rooms: [LOBBY, "hall"], session: true })
+      yield* close(client, "kept")
+      yield* TestClock.adjust(GRACE_MS)
+      const told: Told = []
+      const answered = yield* Deferred.make<void>()
+      const tending = yield* telling(tendDepartures(), told).pipe(
+        Effect.updateService(Engine, (engine) => ({
+          ...engine,
+          publish: (publish) => Effect.andThen(Deferred.await(answered), engine.publish(publish)),
+        })),
+        Effect.forkChild({ startImmediately: true }),
+      )
+      const stopping = yield* Effect.forkChild(Fiber.interrupt(tending), { startImmediately: true })
+      yield* Deferred.succeed(answered, undefined)
+      yield* Fiber.join(stopping)
+      assert.deepStrictEqual(
+        told.map(([kind, { room }]) => [kind, room]),
+        [
+          ["presence.left", LOBBY],
+          ["presence.left", "hall"],
+        ],
+      )
     }),
   )
 })

@@ -102,10 +102,11 @@ describe("a logged message on a node with several partitions", () => {
         clients.push(connection)
       }
       const counted = yield* Metrics.pipe(Effect.provide(metrics.layer))
-      deliverMessage(engine, rooms, counted, () => 2_500)(publication(100))
+      const { message } = publication(100)
+      deliverMessage(engine, rooms, counted, () => 3_000)({ ...publication(100), message: { ...message, ts: 500 } })
       assert.deepStrictEqual(
         clients.map(({ positionSentAt }) => positionSentAt),
-        [2_500, 2_500, 0],
+        [3_000, 3_000, 0],
       )
       assert.deepStrictEqual(metrics.calls.messageDelivered, [[2, 1]])
       assert.deepStrictEqual(metrics.calls.publishToSocket, [[2.5]])
@@ -149,10 +150,11 @@ describe("a message that is not logged", () => {
       Object.assign(connection.link, { send: (outgoing: Outgoing) => got.push(outgoing) })
       yield* holdRoom(connection, LOBBY)
       yield* holdRoom(connection, plain)
-      const deliver = deliverMessage(yield* Engine, yield* LocalRooms, yield* Metrics, () => 0)
+      const deliver = deliverMessage(yield* Engine, yield* LocalRooms, yield* Metrics, () => 9)
       const volatile = publication(5)
       deliver({ ...volatile, message: { ...volatile.message, volatile: true } })
       deliver({ ...publication(6), room: plain, message: { ...publication(6).message, rooms: [plain] } })
+      assert.strictEqual(connection.positionSentAt, 0)
       deliver(publication(7))
       assert.deepStrictEqual(
         got.map(({ position, volatile: dropped }) => [position !== undefined, dropped]),
@@ -162,6 +164,7 @@ describe("a message that is not logged", () => {
           [true, false],
         ],
       )
+      assert.strictEqual(connection.positionSentAt, 9)
       assert.deepStrictEqual(
         got.map(({ meta }) => JSON.parse(meta).offset !== undefined),
         [false, false, true],

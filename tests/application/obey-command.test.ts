@@ -88,7 +88,9 @@ describe("a command from another node", () => {
         })),
       )
       assert.deepStrictEqual(closed, GONE)
-      yield* connect({ id: "b1", userId: "bob", session: true })
+      const bob = yield* connect({ id: "b1", userId: "bob", session: true })
+      // Its close is under way, and not seen yet.
+      Object.assign(bob.connection.link, { close: () => true })
       const replaced = yield* obeyCommand({ kind: "join", connectionId: "b1", room }).pipe(
         Effect.updateService(SessionStore, (sessions) => ({ ...sessions, join: () => Effect.succeed(false) })),
       )

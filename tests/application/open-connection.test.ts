@@ -276,6 +276,19 @@ describe("a client that the backend or a handler has let in, and that is refused
   )
 
   test(
+    "is told to no backend that was not asked",
+    Effect.gen(function* () {
+      const told: string[] = []
+      const refused = Effect.fail(new Refusal("handler_failed", "no"))
+      yield* tagOf(open("c1")).pipe(
+        Effect.updateService(Backend, (backend) => ({ ...backend, notify: (kind) => void told.push(kind) })),
+        Effect.updateService(EventHandlers, (handlers) => ({ ...handlers, connect: () => refused })),
+      )
+      assert.deepStrictEqual(told, [])
+    }),
+  )
+
+  test(
     "is told to the handlers too where all of them had let it in",
     Effect.gen(function* () {
       const context = yield* Effect.context<Services>()

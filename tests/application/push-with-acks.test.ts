@@ -3,12 +3,14 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { TestClock } from "effect/testing"
 import { describe } from "vitest"
-import { MAX_ANSWER_BYTES } from "#application/ask-connections.ts"
+import { askConnections, MAX_ANSWER_BYTES } from "#application/ask-connections.ts"
+import { composeMessage } from "#application/compose-message.ts"
 import { MessageLog } from "#application/ports/message-log.ts"
 import type { NodeCommand } from "#application/ports/node-commands.ts"
 import { MAX_ASKED, pushWithAcks } from "#application/use-cases/push-with-acks.ts"
 import { Gate } from "#domain/gate.ts"
 import { parseRoomName } from "#domain/room.ts"
+import { recordingMetrics } from "#tests/support/silent-metrics.ts"
 import { connect, memoryNode, type OtherNode } from "./node-fixture.ts"
 
 const push = (to: object, more: object = {}) => ({ to, event: "question", data: { text: "ready?" }, ...more })
@@ -49,6 +51,28 @@ describe("a push that asks for acknowledgements", () => {
         ["a1", "a2"],
       )
       assert.deepStrictEqual(missing, ["a3"])
+    }).pipe(Effect.provide(memoryNode())),
+  )
+
+  it.effect("counts that as a limit that was hit", () => {
+    const metrics = recordingMetrics()
+    return Effect.gen(function* () {
+      const half = "x".repeat(MAX_ANSWER_BYTES / 2)
+      const connectionIds = ["a1", "a2"]
+      for (const id of connectionIds) yield* connect({ id, rooms: ["lobby"], answer: () => half })
+      const { message } = yield* composeMessage(push({ rooms: ["lobby"] }), 0)
+      const { responses } = yield* askConnections({ message, connectionIds, timeoutMs: 1_000 }).pipe(
+        Effect.provide(metrics.layer),
+      )
+      assert.strictEqual(responses.length, 1)
+      assert.deepStrictEqual(metrics.hits, ["ack_bytes"])
+    }).pipe(Effect.provide(memoryNode()))
+  })
+
+  it.effect("may be as short as a millisecond", () =>
+    Effect.gen(function* () {
+      yield* connect({ id: "a1", rooms: ["lobby"], answer: yes })
+      assert.deepStrictEqual((yield* ask({ rooms: ["lobby"] }, 1)).missing, [])
     }).pipe(Effect.provide(memoryNode())),
   )
 

@@ -5,6 +5,7 @@ import * as fc from "fast-check"
 import { describe } from "vitest"
 import { Engine } from "#application/ports/engine.ts"
 import { MessageLog } from "#application/ports/message-log.ts"
+import { roomHistory } from "#application/room-history.ts"
 import { readHistory } from "#application/use-cases/read-history.ts"
 import { type Message, messageBytes } from "#domain/message.ts"
 import { formatOffset } from "#domain/offset.ts"
@@ -56,6 +57,37 @@ describe("a room's history", () => {
         ],
       )
       assert.isTrue(complete)
+    }).pipe(Effect.provide(memoryNode())),
+  )
+
+  it.effect("gives a message that is an answer of its own, and says that what came before it is left out", () =>
+    Effect.gen(function* () {
+      yield* say("1")
+      yield* publish(messageOf("huge", JSON.stringify("x".repeat(ANSWER_BYTES))))
+      assert.deepStrictEqual(yield* read(), { complete: false, ids: ["huge"] })
+    }).pipe(Effect.provide(memoryNode())),
+  )
+
+  it.effect("is its last hundred to a member who does not say how many, and all after an offset that it names", () =>
+    Effect.gen(function* () {
+      const long = { size: 200, ttlMs: 3_600_000 }
+      const engine = yield* Engine
+      const said = Array.from({ length: 150 }, (_, i) => `m${i}`)
+      const offsets: string[] = []
+      for (const id of said) {
+        const { epoch, offset } = yield* engine.publish({
+          message: messageOf(id, "0"),
+          histories: [long],
+          idempotency: undefined,
+        })
+        offsets.push(formatOffset(epoch, offset))
+      }
+      const ids = (since: string | undefined) =>
+        Effect.map(roomHistory({ room: LOBBY, since, limit: undefined, upTo: undefined }), ({ messages }) =>
+          messages.map(({ id }) => id),
+        )
+      assert.deepStrictEqual(yield* ids(undefined), said.slice(50))
+      assert.deepStrictEqual(yield* ids(offsets[9]), said.slice(10))
     }).pipe(Effect.provide(memoryNode())),
   )
 

@@ -11,7 +11,7 @@ import { ConnectionDirectory } from "#application/ports/connection-directory.ts"
 import { Engine } from "#application/ports/engine.ts"
 import { SessionStore } from "#application/ports/session-store.ts"
 import { Settings } from "#application/ports/settings.ts"
-import { enterRoom } from "#application/room-membership.ts"
+import { enterRoom, exitRoom } from "#application/room-membership.ts"
 import type { Services } from "#application/services.ts"
 import { closeConnection } from "#application/use-cases/close-connection.ts"
 import { publishMessage } from "#application/use-cases/publish-message.ts"
@@ -201,6 +201,7 @@ describe("a connection that starts", () => {
     Effect.gen(function* () {
       const first = yield* openClient("c1", { claims: { info: "the token's" } }).pipe(answering({ info: "Ann" }))
       const plain = yield* openClient("c2", { claims: { info: "the token's" } })
+      assert.deepStrictEqual([first.connection.member.info, plain.connection.member.info], ["Ann", "the token's"])
       for (const [earlier, info] of [
         [first, "Ann"],
         [plain, "the token's"],
@@ -241,6 +242,70 @@ describe("a connection that starts", () => {
       const second = yield* openClient("c2", { grants: ["paid"], earlier: first })
       assert.deepInclude(second.ready, { recovered: true, rooms: ["open", "plain", "paid"], unlogged: ["plain"] })
       assert.deepStrictEqual(second.events, ["session:ready", "said 1", "said 3", "said 4"])
+    }),
+  )
+
+  test(
+    "is told to the backend when it goes, be it fresh or recovered",
+    Effect.gen(function* () {
+      const told: string[] = []
+      const going = (client: OpenedClient) =>
+        drop(client).pipe(
+          Effect.updateService(Backend, (backend) => ({
+            ...backend,
+            notify: (kind, { connectionId }) => void told.push(`${kind} ${connectionId}`),
+          })),
+        )
+      const first = yield* openClient("c1")
+      yield* going(first)
+      yield* going(yield* openClient("c2", { earlier: first }))
+      assert.deepStrictEqual(told, ["connection.disconnect c1", "connection.disconnect c2"])
+    }),
+  )
+
+  test(
+    "holds each room once, also one that the API puts it into meanwhile, and none that the API takes it out of",
+    Effect.gen(function* () {
+      const context = yield* Effect.context<Services>()
+      const first = yield* openClient("c1", { grants: ["paid"] })
+      for (const room of [OPEN, PLAIN]) yield* enterRoom(first.connection, room, "rule")
+      yield* drop(first)
+      let coming: LocalConnection | undefined
+      const change = (work: (connection: LocalConnection) => Effect.Effect<unknown, unknown, Services>) =>
+        Effect.suspend(() =>
+          coming === undefined
+            ? Effect.void
+            : Effect.orDie(Effect.provideContext(Effect.asVoid(work(coming)), context)),
+        )
+      yield* openClient("c2", {
+        grants: ["paid"],
+        earlier: first,
+        opened: (connection) => {
+          coming = connection
+        },
+      }).pipe(
+        Effect.updateService(ConnectionDirectory, (directory) => ({
+          ...directory,
+          register: (entry, replaced) =>
+            Effect.tap(directory.register(entry, replaced), () => change((to) => enterRoom(to, PAID, "api"))),
+        })),
+        Effect.updateService(LocalRooms, (rooms) => ({
+          ...rooms,
+          hold: (name) =>
+            // It waits for its turn, which is before the next room's.
+            Effect.tap(rooms.hold(name), () =>
+              name === OPEN
+                ? Effect.forkDetach(
+                    change((from) => exitRoom(from, PLAIN)),
+                    { startImmediately: true },
+                  )
+                : Effect.void,
+            ),
+        })),
+      )
+      const { byName } = yield* LocalRooms
+      assert.deepStrictEqual([byName.get(OPEN)?.holds, byName.get(PAID)?.holds], [1, 1])
+      assert.isFalse(byName.has(PLAIN))
     }),
   )
 

@@ -1,0 +1,115 @@
+import { assert, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { describe } from "vitest"
+import type { NodeCommand } from "#application/ports/node-commands.ts"
+import { changeMembership } from "#application/use-cases/change-membership.ts"
+import { disconnectConnection } from "#application/use-cases/disconnect-connection.ts"
+import { disconnectUser } from "#application/use-cases/disconnect-user.ts"
+import { CLOSINGS } from "#domain/closing.ts"
+import { Refusal } from "#domain/errors.ts"
+import type { RoomName } from "#domain/room.ts"
+import { connect, memoryNode, type OtherNode } from "./node-fixture.ts"
+
+const LOBBY = "lobby" as RoomName
+
+/** Nodes that do as they are told, have lost the connection, or are away; and what they are told. */
+const cluster = () => {
+  const told: NodeCommand[] = []
+  const answering =
+    (found: boolean): OtherNode =>
+    (command) =>
+      Effect.sync(() => {
+        told.push(command)
+        return { kind: "done", found }
+      })
+  const others: Record<string, OtherNode> = {
+    obedient: answering(true),
+    forgetful: answering(false),
+    away: () => Effect.fail(new Refusal("engine_unavailable", "away")),
+  }
+  return { told, others }
+}
+
+describe("a membership that the backend changes", () => {
+  it.effect("is changed for every connection of a user, on whatever node, and counted where it was done", () => {
+    const { others, told } = cluster()
+    return Effect.gen(function* () {
+      const here = yield* connect({ id: "a1" })
+      yield* connect({ id: "a2", node: "obedient" })
+      yield* connect({ id: "a3", node: "forgetful" })
+      yield* connect({ id: "b1", userId: "bob", node: "obedient" })
+      const joined = yield* changeMembership({ change: "join", of: { userId: "ann" }, room: LOBBY })
+      assert.deepStrictEqual(joined, { room: LOBBY, connections: 2 })
+      assert.isTrue(here.connection.rooms.has(LOBBY))
+      assert.deepStrictEqual(
+        told,
+        ["a2", "a3"].map((connectionId) => ({ kind: "join", connectionId, room: LOBBY })),
+      )
+      const left = yield* changeMembership({ change: "leave", of: { userId: "ann" }, room: LOBBY })
+      assert.strictEqual(left.connections, 2)
+      assert.isFalse(here.connection.rooms.has(LOBBY))
+    }).pipe(Effect.provide(memoryNode({ others })))
+  })
+
+  it.effect("of a user who is offline is changed nowhere, and that is no error", () =>
+    Effect.gen(function* () {
+      const { connections } = yield* changeMembership({ change: "join", of: { userId: "nobody" }, room: LOBBY })
+      assert.strictEqual(connections, 0)
+    }).pipe(Effect.provide(memoryNode())),
+  )
+
+  it.effect("of one connection is that one's alone, and of one that is nowhere, or gone by now, is not found", () => {
+    const { others, told } = cluster()
+    return Effect.gen(function* () {
+      const first = yield* connect({ id: "a1" })
+      const second = yield* connect({ id: "a2" })
+      yield* connect({ id: "a3", node: "forgetful" })
+      const change = (connectionId: string) => changeMembership({ change: "join", of: { connectionId }, room: LOBBY })
+      assert.strictEqual((yield* change("a1")).connections, 1)
+      assert.deepStrictEqual(
+        [first, second].map(({ connection }) => connection.rooms.has(LOBBY)),
+        [true, false],
+      )
+      assert.strictEqual((yield* Effect.flip(change("nowhere")))._tag, "not_found")
+      assert.deepStrictEqual(told, [])
+      assert.strictEqual((yield* Effect.flip(change("a3")))._tag, "not_found")
+    }).pipe(Effect.provide(memoryNode({ others })))
+  })
+
+  it.effect("fails where a node does not answer", () => {
+    const { others } = cluster()
+    return Effect.gen(function* () {
+      yield* connect({ id: "a1", node: "away" })
+      const refusal = yield* Effect.flip(changeMembership({ change: "join", of: { userId: "ann" }, room: LOBBY }))
+      assert.strictEqual(refusal._tag, "engine_unavailable")
+    }).pipe(Effect.provide(memoryNode({ others })))
+  })
+})
+
+describe("a connection that the backend closes", () => {
+  it.effect("is closed for good, on whatever node; one that is nowhere, or gone by now, is not found", () => {
+    const { others, told } = cluster()
+    return Effect.gen(function* () {
+      const here = yield* connect({ id: "a1" })
+      yield* connect({ id: "a2", node: "obedient" })
+      yield* connect({ id: "a3", node: "forgetful" })
+      yield* disconnectConnection("a1")
+      assert.deepStrictEqual(here.closings, [CLOSINGS.disconnected])
+      yield* disconnectConnection("a2")
+      assert.deepStrictEqual(told, [{ kind: "disconnect", connectionId: "a2", reason: "disconnected" }])
+      for (const id of ["a1", "a3", "nowhere"])
+        assert.strictEqual((yield* Effect.flip(disconnectConnection(id)))._tag, "not_found")
+    }).pipe(Effect.provide(memoryNode({ others })))
+  })
+
+  it.effect("with all of its user's is counted where it was closed", () => {
+    const { others } = cluster()
+    return Effect.gen(function* () {
+      yield* connect({ id: "a1" })
+      yield* connect({ id: "a2", node: "obedient" })
+      yield* connect({ id: "a3", node: "forgetful" })
+      assert.deepStrictEqual(yield* disconnectUser("ann"), { disconnected: 2 })
+      assert.deepStrictEqual(yield* disconnectUser("nobody"), { disconnected: 0 })
+    }).pipe(Effect.provide(memoryNode({ others })))
+  })
+})
