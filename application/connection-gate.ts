@@ -115,33 +115,48 @@ export const replay = Effect.fnUntraced(function* (
 })
 
 /**
+ * Looks whether the gate may open, and opens it, in one turn: a fiber may be broken off between any two of its steps.
+ * `overflowed`: what it held is to be read from the log first; else nobody opens it any more.
+ */
+const letGo = (
+  connection: LocalConnection,
+  engine: Engine["Service"],
+  rooms: LocalRooms["Service"],
+  nowMs: number,
+): "overflowed" | "done" => {
+  const { gate } = connection
+  if (gate !== null && connection.gateHolds === 0 && !connection.closed) {
+    if (gate.overflowed) {
+      gate.restart()
+      return "overflowed"
+    }
+    for (const publication of gate.release()) writeBehindGate(connection, publication, engine, rooms, nowMs)
+    connection.gate = null
+  }
+  connection.opening = false
+  return "done"
+}
+
+/**
  * Undoes one `closeGate`; the last one lets what waited go, after what overflowed was read from the log again. Only one
  * fiber at a time opens a gate; whoever closes it meanwhile opens it later.
  */
 export const openGate = Effect.fnUntraced(function* (
   connection: LocalConnection,
 ): Effect.fn.Return<void, Refused<"engine_unavailable" | "slow_consumer">, GatePorts> {
-  connection.gateHolds--
-  const { gate } = connection
-  if (gate === null || connection.gateHolds > 0 || connection.opening) return
   const engine = yield* Engine
   const rooms = yield* LocalRooms
+  const clock = yield* Clock.Clock
+  connection.gateHolds--
+  if (connection.opening) return
   connection.opening = true
-  yield* Effect.gen(function* () {
-    while (gate.overflowed && connection.gateHolds === 0 && !connection.closed) {
-      gate.restart()
-      yield* replay(connection)
-    }
-    if (connection.gateHolds > 0 || connection.closed) return
-    const now = yield* Clock.currentTimeMillis
-    for (const publication of gate.release()) writeBehindGate(connection, publication, engine, rooms, now)
-    connection.gate = null
-  }).pipe(
-    Effect.ensuring(
-      Effect.sync(() => {
-        connection.opening = false
-      }),
-    ),
+  const open = Effect.gen(function* () {
+    while (letGo(connection, engine, rooms, clock.currentTimeMillisUnsafe()) === "overflowed") yield* replay(connection)
+  })
+  yield* Effect.onError(open, () =>
+    Effect.sync(() => {
+      connection.opening = false
+    }),
   )
 })
 

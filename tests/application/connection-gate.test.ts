@@ -2,6 +2,7 @@ import { assert, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as References from "effect/References"
 import { TestClock } from "effect/testing"
 import { describe } from "vitest"
 import { closeGate, openGate, openGateOrClose, replay } from "#application/connection-gate.ts"
@@ -350,5 +351,36 @@ describe("what an engine tells of", () => {
       events.newEpoch()
       assert.deepStrictEqual([ann.closings[2], bob.closings[0]], [CLOSINGS.newEpoch, CLOSINGS.newEpoch])
     }),
+  )
+})
+
+describe("a gate that several want closed", () => {
+  test(
+    "stays closed while somebody holds it and opens after the last, wherever the scheduler breaks a fiber off",
+    Effect.gen(function* () {
+      const wrong: string[] = []
+      for (let ops = 4; ops <= 12; ops++)
+        for (let before = 0; before < 12; before++)
+          for (let between = 0; between < 6; between++) {
+            const { connection } = yield* openClient("c1")
+            yield* enterRoom(connection, A, "rule")
+            yield* closeGate(connection)
+            if (connection.gate !== null) connection.gate.overflowed = true
+            const first = yield* Effect.forkChild(
+              Effect.provideService(openGate(connection), References.MaxOpsBeforeYield, ops),
+            )
+            yield* Effect.repeat(Effect.yieldNow, { times: before })
+            yield* closeGate(connection)
+            for (let i = 0; i < between; i++) {
+              yield* Effect.yieldNow
+              if (connection.gate === null) wrong.push(`open while it is held: ${ops}, ${before}, ${between}`)
+            }
+            yield* openGate(connection)
+            yield* Fiber.join(first)
+            if (connection.gate !== null) wrong.push(`never opened: ${ops}, ${before}, ${between}`)
+            yield* closeConnection({ connection, reason: "done", outcome: "ended" })
+          }
+      assert.deepStrictEqual(wrong, [])
+    }).pipe(Effect.provideService(References.MinimumLogLevel, "None")),
   )
 })
