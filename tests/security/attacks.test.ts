@@ -90,12 +90,9 @@ describe("an attack on stock Socket.IO", () => {
       const client = await raw(rawClient(gateway))
       const auth = JSON.stringify({ token: await token("many") })
       for (let i = 0; i < 200; i++) client.send(`40${auth}`)
-      await until(
-        "all answers, or the end",
-        () => client.isGone() || client.packets.filter((packet) => /^4[04]/.test(packet)).length >= 200,
-      )
-      expect(client.packets.filter((packet) => packet.startsWith("40{")).length).toBeLessThanOrEqual(1)
-      expect((await gateway.metric("roomcast_connections_opened_total")) - opened).toBeLessThanOrEqual(1)
+      await until("all answers", () => client.packets.filter((packet) => /^4[04]/.test(packet)).length >= 200)
+      expect(client.packets.filter((packet) => packet.startsWith("40{")).length).toBe(1)
+      expect((await gateway.metric("roomcast_connections_opened_total")) - opened).toBe(1)
     }))
 
   it("a reader that stalls while its room is busy: it is cut, and says slow_consumer", () =>
@@ -211,7 +208,7 @@ describe("an attack on stock Socket.IO", () => {
       await until("the offender to be gone", client.isGone)
     }))
 
-  it("a hundred half-open handshakes and garbage upgrades leave nothing behind", () =>
+  it("a hundred half-open handshakes and garbage upgrades stop nobody else", () =>
     othersAreServed(async () => {
       const { hostname, port } = new URL(gateway.url)
       const sockets = Array.from({ length: 100 }, (_, i) => {
