@@ -90,7 +90,11 @@ describe("an attack on stock Socket.IO", () => {
       const client = await raw(rawClient(gateway))
       const auth = JSON.stringify({ token: await token("many") })
       for (let i = 0; i < 200; i++) client.send(`40${auth}`)
-      await until("all answers", () => client.packets.filter((packet) => /^4[04]/.test(packet)).length >= 200)
+      // A CONNECT that comes when the connection is open already is an error of the protocol, and ends it.
+      await until(
+        "all answers, or the end",
+        () => client.isGone() || client.packets.filter((packet) => /^4[04]/.test(packet)).length >= 200,
+      )
       expect(client.packets.filter((packet) => packet.startsWith("40{")).length).toBe(1)
       expect((await gateway.metric("roomcast_connections_opened_total")) - opened).toBe(1)
     }))
