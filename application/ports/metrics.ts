@@ -19,6 +19,7 @@ export type Gauge =
   | "outgoing_buffer_bytes"
   | "redis_channels"
   | "redis_commands_in_flight"
+  | "peer_changes_waiting"
 
 /**
  * What the gateway counts. Plain functions, for the message path. Labels are bounded: codes and kinds, never a user's, a
@@ -44,6 +45,8 @@ export class Metrics extends Context.Service<
     /** A bound was hit. */
     readonly limitHit: (limit: string) => void
     readonly replayed: (messages: number) => void
+    /** What came from, or went to, a Socket.IO program beside the gateway. */
+    readonly peerMessage: (kind: "emit" | "request" | "change" | "answer", outcome: "ok" | "refused" | "failed") => void
     readonly observe: (gauge: Gauge, read: () => number) => void
   }
 >()("roomcast/application/ports/metrics") {}

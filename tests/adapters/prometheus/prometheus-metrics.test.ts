@@ -27,6 +27,7 @@ const GAUGES: Record<Gauge, number> = {
   connections_unwritten: 15,
   redis_channels: 16,
   redis_commands_in_flight: 17,
+  peer_changes_waiting: 18,
 }
 const gauges = Object.keys(GAUGES) as Gauge[]
 
@@ -62,6 +63,7 @@ const countAll = (metrics: Metrics["Service"]): void => {
   metrics.httpRequest("POST", "/v1/messages", 202, 0.003)
   metrics.limitHit("events_per_second")
   metrics.replayed(17)
+  metrics.peerMessage("emit", "refused")
   for (const gauge of gauges) metrics.observe(gauge, () => GAUGES[gauge])
 }
 
@@ -120,6 +122,7 @@ describe("what /metrics shows", () => {
       ['http_requests_total{method="POST",route="/v1/messages",status="202"}', 2],
       ['http_request_seconds_count{method="POST",route="/v1/messages"}', 2],
       ['limit_hits_total{limit="events_per_second"}', 2],
+      ['peer_messages_total{kind="emit",outcome="refused"}', 2],
       ["replayed_messages_sum", 34],
       ["replayed_messages_count", 2],
     ] as const)
