@@ -25,11 +25,8 @@ export interface EmissionOptions {
 
 /** Why a packet of another program is not sent on. Thrown, for the stock adapter stands between. */
 export class PacketRefused extends Error {
-  readonly refusal: Refusal
-
-  constructor(refusal: Refusal) {
-    super(refusal.message)
-    this.refusal = refusal
+  constructor(event: unknown, { message }: Refusal) {
+    super(typeof event === "string" ? `the event ${JSON.stringify(event.slice(0, 100))}: ${message}` : message)
   }
 }
 
@@ -46,11 +43,27 @@ const asJson = (value: unknown, depth = 1): unknown => {
 }
 
 /** Most data is plain, and is looked through once. */
-const encodeArgument = (argument: unknown, payloadBytes: number): string => {
+const encodeArgument = (argument: unknown, payloadBytes: number): string | Refusal => {
   const text = encodePayload(argument, payloadBytes)
-  const again = text instanceof Refusal ? encodePayload(asJson(argument), payloadBytes) : text
-  if (again instanceof Refusal) throw new PacketRefused(again)
-  return again
+  return text instanceof Refusal ? encodePayload(asJson(argument), payloadBytes) : text
+}
+
+/** All of them, with commas between; none is null. */
+const encodeArguments = (given: readonly unknown[], payloadBytes: number): string | Refusal => {
+  if (given.length > MAX_ARGUMENTS)
+    return invalidRequest([
+      { pointer: "/packet/data", detail: `has at most ${MAX_ARGUMENTS} arguments, found ${given.length}` },
+    ])
+  const texts: string[] = []
+  for (const argument of given.length === 0 ? [null] : given) {
+    const text = encodeArgument(argument, payloadBytes)
+    if (text instanceof Refusal) return text
+    texts.push(text)
+  }
+  const all = texts.join()
+  return payloadBytes > 0 && texts.length > 1 && utf8Length(all) > payloadBytes
+    ? new Refusal("payload_too_large", `all arguments together have at most ${payloadBytes} bytes as JSON`)
+    : all
 }
 
 const fieldsOf = (packet: unknown): { readonly type: unknown; readonly data: unknown } =>
@@ -71,20 +84,12 @@ export class Emission {
   constructor(packet: unknown, options: EmissionOptions) {
     const { data, type } = fieldsOf(packet)
     if ((type !== EVENT && type !== BINARY_EVENT) || !Array.isArray(data))
-      throw new PacketRefused(invalidRequest([{ pointer: "/packet", detail: "is no event" }]))
+      throw new PacketRefused(undefined, invalidRequest([{ pointer: "/packet", detail: "is no event" }]))
     const [event, ...given]: unknown[] = data
     const badEvent = eventRefusal(event)
-    if (badEvent !== undefined) throw new PacketRefused(badEvent)
-    if (given.length > MAX_ARGUMENTS)
-      throw new PacketRefused(
-        invalidRequest([{ pointer: "/packet/data", detail: `has at most ${MAX_ARGUMENTS} arguments` }]),
-      )
-    const { payloadBytes } = options
-    const text = (given.length === 0 ? [null] : given).map((each) => encodeArgument(each, payloadBytes)).join()
-    if (payloadBytes > 0 && given.length > 1 && utf8Length(text) > payloadBytes)
-      throw new PacketRefused(
-        new Refusal("payload_too_large", `the arguments have at most ${payloadBytes} bytes as JSON`),
-      )
+    if (badEvent !== undefined) throw new PacketRefused(event, badEvent)
+    const text = encodeArguments(given, options.payloadBytes)
+    if (text instanceof Refusal) throw new PacketRefused(event, text)
     this.bytes = text.length
     this.message = {
       id: options.id(),

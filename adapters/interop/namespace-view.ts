@@ -10,6 +10,7 @@ export interface Gathering {
 }
 
 const NONE: ReadonlyMap<string, Set<string>> = new Map()
+const NO_ROOMS = new Set<string>()
 
 /**
  * Our rooms as Socket.IO has them: a room's name, or a connection's id, and the ids of who is in it. The gateway's own,
@@ -60,7 +61,7 @@ export class SocketsView extends Map<string, Set<string>> {
   }
 
   override *[Symbol.iterator](): Generator<[string, Set<string>], undefined> {
-    for (const id of this.gathering.connections.keys()) yield [id, new Set()]
+    for (const id of this.gathering.connections.keys()) yield [id, NO_ROOMS]
     return undefined
   }
 }

@@ -54,10 +54,14 @@ export class PeerSocket {
 
   writeToEngine([emission]: readonly [Emission], options: { readonly volatile?: unknown }): void {
     const { answer, connection } = this
+    if (answer !== undefined) {
+      this.actions.ask(connection, emission, answer)
+      return
+    }
+    const volatile = options.volatile === true
     emission.sent++
-    if (answer !== undefined) this.actions.ask(connection, emission, answer)
-    else if (connection.gate !== null) connection.gate.hold(emission.publicationTo(this.id, options.volatile === true))
-    else connection.link.send(emission.outgoing(options.volatile === true))
+    if (connection.gate === null) connection.link.send(emission.outgoing(volatile))
+    else connection.gate.hold(emission.publicationTo(this.id, volatile))
   }
 
   /** One room by a request of old, several by one of today. */

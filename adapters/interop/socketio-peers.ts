@@ -52,7 +52,7 @@ const open = (services: Context.Context<Services>, options: SocketioPeersOptions
   const ids = Context.get(services, Ids)
   const run = Effect.runForkWith(services)
   const complaints = new Complaints(COMPLAINTS, nowMs, ({ message, ...rest }: Complaint) => {
-    run(Effect.annotateLogs(Effect.logWarning(message, rest), "category", ["adapters", "interop"]))
+    run(Effect.annotateLogs(Effect.logWarning(message), { category: ["adapters", "interop"], ...rest }))
   })
 
   const publisher = options.client()

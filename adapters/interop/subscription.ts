@@ -5,6 +5,8 @@ type Listener = (...args: (Buffer | string | null)[]) => unknown
 
 /** A subscription can be up and silent: it is asked now and then, and made anew where nothing comes back. */
 const PING_MS = 5_000
+/** Where Redis refuses it, as it does without the right to these channels. */
+const AGAIN_MS = 1_000
 
 /**
  * The stock adapter's client to subscribe with. What it asks for is subscribed to at each new connection, and what comes
@@ -15,6 +17,7 @@ export class Subscription {
   private readonly patterns = new Set<string>()
   private readonly listeners = new Map<string, Listener>()
   private readonly timer: NodeJS.Timeout
+  private again: NodeJS.Timeout | undefined
   private asked = false
   private readonly client: Client
   private readonly failed: (error: unknown) => void
@@ -63,15 +66,19 @@ export class Subscription {
 
   close(): void {
     clearInterval(this.timer)
+    clearTimeout(this.again)
     this.client.disconnect()
   }
 
   private renew(): void {
     this.asked = false
+    clearTimeout(this.again)
     Promise.all([this.client.psubscribe(...this.patterns), this.client.subscribe(...this.channels)]).catch(
       (error: unknown) => {
         this.failed(error)
-        this.client.disconnect(true)
+        if (this.client.status !== "ready") return
+        this.again = setTimeout(() => this.renew(), AGAIN_MS)
+        this.again.unref()
       },
     )
   }

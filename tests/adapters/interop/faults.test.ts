@@ -5,7 +5,7 @@ import { afterAll, afterEach, describe, expect, it } from "vitest"
 import { Answers } from "#adapters/interop/answers.ts"
 import { isMessagePack } from "#adapters/interop/msgpack-shape.ts"
 import { startRedis } from "#tests/support/redis-server.ts"
-import { until } from "#tests/support/until.ts"
+import { settle, until } from "#tests/support/until.ts"
 import { endAll, foreignRedis, listen, onEnd, startNode } from "./interop-fixture.ts"
 
 const redis = await startRedis()
@@ -91,6 +91,18 @@ describe("Redis away", () => {
       return events.some(([event]) => event === "silent")
     })
   })
+})
+
+it("a node without the right to its channels says so, and listens once it has it", async () => {
+  const own = await startRedis()
+  onEnd(() => own.stop())
+  await own.client.call("ACL", "SETUSER", "node", "on", ">password", "~*", "+@all", "resetchannels")
+  const starting = startNode({ ...own, url: own.url.replace("//", "//node:password@") })
+  await settle(1_500)
+  await own.client.call("ACL", "SETUSER", "node", "&*")
+  const node = await starting
+  expect(node.logs.text()).toMatch(/NOPERM/)
+  expect(String(await own.client.info("stats"))).toMatch(/total_connections_received:[1-5]\r/)
 })
 
 it("on Redis Cluster other programs are heard too", async () => {

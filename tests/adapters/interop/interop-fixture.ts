@@ -65,6 +65,8 @@ export interface Node {
   /** A program of somebody else's that emits to our clients. */
   readonly emitter: Emitter
   readonly connect: (userId: string, options?: ClientOptions) => Promise<Client>
+  /** What waits to be taken by the client for whom most does, bytes. */
+  readonly mostWaiting: () => number
   /** Its subscription to the channels of others is live. */
   readonly subscribed: () => Promise<void>
 }
@@ -139,6 +141,8 @@ export const startNode = async (redis: RedisServer, limits: Partial<Limits> = {}
     metrics,
     emitter: new Emitter(redis.client, { key }),
     connect: (userId, options) => connectClient({ url }, userId, options),
+    mostWaiting: () =>
+      Math.max(0, ...[...Context.get(context, LocalConnections).byId.values()].map(({ link }) => link.bufferedBytes)),
     subscribed,
   }
 }
