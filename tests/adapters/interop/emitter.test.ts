@@ -76,6 +76,25 @@ describe("what a Socket.IO program emits over Redis", () => {
     expect(history.messages.map(({ event }: { event: string }) => event)).toEqual(["kept"])
   })
 
+  it("waits behind a closed gate, in order with what is published", async () => {
+    const { closeGateOf, connect, emitter } = await startNode(redis)
+    const ann = await connect("ann", { rooms: ["logged:a"] })
+    const bob = await connect("bob", { rooms: ["logged:a"] })
+    const [anns, bobs] = [listen(ann), listen(bob)]
+    const open = await closeGateOf(ann)
+    for (let n = 0; n < 6; n++) {
+      if (n % 2 === 0) emitter.to("logged:a").emit("emitted", n)
+      else await bob.ask("room:publish", { room: "logged:a", event: "published", data: n })
+      await until("it to be with the other", () => bobs.length === n + 1)
+    }
+    expect(anns).toEqual([])
+    await open()
+    await until("all", () => anns.length === 6)
+    expect(anns.map(([, n]) => n)).toEqual([0, 1, 2, 3, 4, 5])
+    expect(anns.map((args) => typeof args.at(-1))).toEqual(["object", "string", "object", "string", "object", "string"])
+    expect(anns[0]).toEqual(["emitted", 0, META])
+  })
+
   it("waits behind the gate of a client that is connecting: session:ready is its first event", async () => {
     const { connect, emitter } = await startNode(redis)
     let running = true

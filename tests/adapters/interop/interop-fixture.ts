@@ -19,6 +19,7 @@ import { memoryStore } from "#adapters/memory/memory-store.ts"
 import { randomIds } from "#adapters/memory/random-ids.ts"
 import { parseAddress, redisClient } from "#adapters/redis/redis-client.ts"
 import { socketioServer } from "#adapters/socketio/socketio-server.ts"
+import { closeGate, openGateOrClose } from "#application/connection-gate.ts"
 import { engineEvents } from "#application/engine-events.ts"
 import { LocalConnections } from "#application/local-connections.ts"
 import { LocalRooms } from "#application/local-rooms.ts"
@@ -65,6 +66,8 @@ export interface Node {
   /** A program of somebody else's that emits to our clients. */
   readonly emitter: Emitter
   readonly connect: (userId: string, options?: ClientOptions) => Promise<Client>
+  /** Closes the gate of a client's connection; answers how to open it. */
+  readonly closeGateOf: (client: Client) => Promise<() => Promise<void>>
   /** What waits to be taken by the client for whom most does, bytes. */
   readonly mostWaiting: () => number
   /** Its subscription to the channels of others is live. */
@@ -141,6 +144,12 @@ export const startNode = async (redis: RedisServer, limits: Partial<Limits> = {}
     metrics,
     emitter: new Emitter(redis.client, { key }),
     connect: (userId, options) => connectClient({ url }, userId, options),
+    closeGateOf: async ({ socket }) => {
+      const connection = Context.get(context, LocalConnections).byId.get(socket.id ?? "")
+      if (connection === undefined) throw new Error("it is not here")
+      await runtime.runPromise(closeGate(connection))
+      return () => runtime.runPromise(openGateOrClose(connection))
+    },
     mostWaiting: () =>
       Math.max(0, ...[...Context.get(context, LocalConnections).byId.values()].map(({ link }) => link.bufferedBytes)),
     subscribed,
