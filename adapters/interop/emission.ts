@@ -2,6 +2,7 @@ import { eventRefusal } from "#application/compose-message.ts"
 import { outgoingOf } from "#application/outgoing.ts"
 import type { Outgoing } from "#application/ports/link.ts"
 import { Refusal } from "#domain/errors.ts"
+import type { Publication } from "#domain/gate.ts"
 import { invalidRequest } from "#domain/invalid-request.ts"
 import type { Message } from "#domain/message.ts"
 import { utf8Length } from "#domain/name.ts"
@@ -78,7 +79,7 @@ const fieldsOf = (packet: unknown): { readonly type: unknown; readonly data: unk
 export class Emission {
   sent = 0
   readonly bytes: number
-  private readonly message: Message
+  readonly message: Message
   private shared: Outgoing | undefined
 
   constructor(packet: unknown, options: EmissionOptions) {
@@ -113,14 +114,9 @@ export class Emission {
     return this.shared
   }
 
-  /** For one connection alone: through its own room, which nothing logs. */
-  messageTo(connectionId: string, volatile: boolean): Message {
-    return { ...this.message, volatile, rooms: [connectionRoom(connectionId)] }
-  }
-
-  /** To wait behind that connection's gate: what is sent before it opens would come before `session:ready`. */
-  publicationTo(connectionId: string, volatile: boolean) {
-    const message = this.messageTo(connectionId, volatile)
+  /** To wait behind a connection's gate, before which `session:ready` comes: through its own room, which nothing logs. */
+  publicationTo(connectionId: string, volatile: boolean): Publication {
+    const message = { ...this.message, volatile }
     return { room: connectionRoom(connectionId), partition: 0, offset: NOW_OFFSET, message }
   }
 }

@@ -44,7 +44,7 @@ export class PeerCommands implements PeerActions {
       return
     }
     this.asked++
-    const message = emission.messageTo(connection.id, false)
+    const { message } = emission
     Effect.runCallbackWith(this.services)(
       askConnections({ message, connectionIds: [connection.id], timeoutMs: ASK_MS }),
       {

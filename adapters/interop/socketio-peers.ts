@@ -21,7 +21,10 @@ import { Subscription } from "./subscription.ts"
 export interface SocketioPeersOptions {
   /** `redis.prefix` of the configuration. */
   readonly prefix: string
-  /** Makes a client that connects when told to, queues nothing while it is away and goes on trying; called twice. */
+  /**
+   * Makes a client that connects when told to and goes on trying, queues nothing while Redis is away, and gives a command
+   * up in time; called twice.
+   */
   readonly client: () => Redis | Cluster
 }
 

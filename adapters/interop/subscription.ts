@@ -10,7 +10,7 @@ const AGAIN_MS = 1_000
 
 /**
  * The stock adapter's client to subscribe with. What it asks for is subscribed to at each new connection, and what comes
- * goes through `hear`, not to it: it reads what it gets without a guard, and a foreign message would end the process.
+ * is heard by others first: it reads what it gets without a guard, and a foreign message would end the process.
  */
 export class Subscription {
   private readonly channels = new Set<string>()
@@ -18,7 +18,6 @@ export class Subscription {
   private readonly listeners = new Map<string, Listener>()
   private readonly timer: NodeJS.Timeout
   private again: NodeJS.Timeout | undefined
-  private asked = false
   private readonly client: Client
   private readonly failed: (error: unknown) => void
 
@@ -71,7 +70,6 @@ export class Subscription {
   }
 
   private renew(): void {
-    this.asked = false
     clearTimeout(this.again)
     Promise.all([this.client.psubscribe(...this.patterns), this.client.subscribe(...this.channels)]).catch(
       (error: unknown) => {
@@ -86,20 +84,9 @@ export class Subscription {
   /** A cluster's client looks after its subscriber itself, and has no other connection that says how that one is. */
   private ping(): void {
     if (!(this.client instanceof Redis) || this.client.status !== "ready") return
-    if (this.asked) {
-      this.asked = false
+    this.client.ping().catch((error: unknown) => {
+      this.failed(error)
       this.client.disconnect(true)
-      return
-    }
-    this.asked = true
-    this.client.ping().then(
-      () => {
-        this.asked = false
-      },
-      (error: unknown) => {
-        this.failed(error)
-        this.client.disconnect(true)
-      },
-    )
+    })
   }
 }
