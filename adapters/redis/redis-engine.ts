@@ -9,13 +9,13 @@ import { Settings } from "#application/ports/settings.ts"
 import { Refusal } from "#domain/errors.ts"
 import type { RoomName } from "#domain/room.ts"
 import { luaScript } from "./lua-script.ts"
-import { askRedis, RedisFailure, redisClient } from "./redis-client.ts"
+import { askRedis, RedisFailure } from "./redis-client.ts"
 import { RedisDelivery } from "./redis-delivery.ts"
+import { type LaneEvents, lanesOf, type RedisLane } from "./redis-lane.ts"
 import type { RedisPartition } from "./redis-partition.ts"
 import { RedisPublisher } from "./redis-publisher.ts"
 import { RedisRooms } from "./redis-rooms.ts"
 import { RedisStore, type StoreState } from "./redis-store.ts"
-import { RedisSubscriber } from "./redis-subscriber.ts"
 
 const BEAT = luaScript("beat", "life")
 const END_EPOCH = luaScript("end-epoch")
@@ -32,7 +32,7 @@ const unlessAway = (error: unknown): void => {
 
 interface EngineParts {
   readonly state: StoreState
-  readonly subscriber: (events: ConstructorParameters<typeof RedisSubscriber>[1]) => RedisSubscriber
+  readonly lanes: (events: LaneEvents) => readonly RedisLane[]
   readonly node: string
   readonly isLogged: (room: RoomName) => boolean
   readonly log: MessageLog["Service"]
@@ -43,24 +43,29 @@ interface EngineParts {
 class NodeEngine {
   readonly rooms: RedisRooms
   private events: EngineEvents | undefined
-  private subscribed = false
   private ended = false
   private readonly timers: NodeJS.Timeout[] = []
-  private readonly subscriber: RedisSubscriber
+  private readonly lanes: readonly RedisLane[]
   private readonly delivery: RedisDelivery
   private readonly beatChannels: ReadonlyMap<string, RedisPartition>
+  private readonly laneByPartition: ReadonlyMap<RedisPartition, RedisLane>
   private readonly takenChannel: string
+  /** A beat of the lane that no partition is on. */
+  private readonly wideBeat: string
   private readonly parts: EngineParts
 
   constructor(parts: EngineParts) {
     this.parts = parts
     const { state, node } = parts
-    this.subscriber = parts.subscriber({
+    this.lanes = parts.lanes({
       message: (channel, text) => this.onMessage(channel, text),
-      broken: () => this.onBroken(),
-      connected: () => void this.onConnected(),
+      broken: (lane) => this.onBroken(lane),
+      connected: (lane) => void this.onConnected(lane),
     })
-    this.rooms = new RedisRooms(state, this.subscriber, parts.isLogged, Date.now)
+    this.laneByPartition = new Map(
+      this.lanes.flatMap((lane) => lane.partitions.map((partition) => [partition, lane] as const)),
+    )
+    this.rooms = new RedisRooms(state, (partition) => this.laneOf(partition), parts.isLogged, Date.now)
     this.delivery = new RedisDelivery({
       state,
       roomOf: (name) => this.rooms.named(name),
@@ -71,10 +76,19 @@ class NodeEngine {
     })
     this.beatChannels = new Map(state.partitions.map((partition) => [partition.beatChannel(node), partition]))
     this.takenChannel = `${state.options.prefix}:taken`
+    this.wideBeat = `${state.options.prefix}:beat:${node}`
     state.onNewEpoch = (partition, clock) => {
       this.rooms.begin(partition, clock)
       this.events?.newEpoch()
+      // Another server may be the master now, and the former one would still pass on what that one publishes.
+      this.laneOf(partition).subscriber.restart()
     }
+  }
+
+  private laneOf(partition: RedisPartition): RedisLane {
+    const lane = this.laneByPartition.get(partition)
+    if (lane === undefined) throw new Error(`partition ${partition.index} has no subscription`)
+    return lane
   }
 
   /** Done when it hears what is published, or Redis could not be had at once: it goes on trying. */
@@ -84,9 +98,10 @@ class NodeEngine {
       setInterval(() => this.watch(), beatMs),
       setInterval(() => this.rooms.sweep(), SWEEP_MS),
     )
-    await this.subscriber.connect()
-    for (let waitedMs = 0; this.subscriber.isConnected && !this.subscribed && waitedMs < START_MS; waitedMs += LOOK_MS)
-      await sleep(LOOK_MS)
+    const tried = Promise.all(this.lanes.map(({ subscriber }) => subscriber.connect()))
+    await Promise.race([tried, sleep(START_MS, undefined, { ref: false })])
+    const isComing = (lane: RedisLane) => lane.subscriber.isConnected && !lane.subscribed
+    for (let waitedMs = 0; this.lanes.some(isComing) && waitedMs < START_MS; waitedMs += LOOK_MS) await sleep(LOOK_MS)
   }
 
   start(events: EngineEvents): void {
@@ -97,16 +112,21 @@ class NodeEngine {
   end(): void {
     this.ended = true
     for (const timer of this.timers) clearInterval(timer)
-    this.subscriber.close()
+    for (const { subscriber } of this.lanes) subscriber.close()
   }
 
   isFresh(): boolean {
-    return this.subscribed && this.parts.state.partitions.every((partition) => !this.isQuiet(partition))
+    return this.lanes.every(
+      (lane) => lane.subscribed && !this.isQuiet(lane) && !lane.partitions.some((each) => this.delivery.isHeld(each)),
+    )
   }
 
-  private isQuiet(partition: RedisPartition): boolean {
+  /** Three beats of the lane, or of a partition on it that is not being filled, did not come. */
+  private isQuiet({ beatAt, partitions }: RedisLane): boolean {
     const { beatMs } = this.parts.state.options
-    return this.delivery.isHeld(partition) || Date.now() - partition.beatAt > 3 * beatMs + beatMs / 4
+    const oldest = Date.now() - 3 * beatMs - beatMs / 4
+    if (partitions.length === 0) return beatAt < oldest
+    return partitions.some((partition) => !this.delivery.isHeld(partition) && partition.beatAt < oldest)
   }
 
   private onMessage(channel: string, text: string): void {
@@ -117,28 +137,29 @@ class NodeEngine {
     else if (channel === this.takenChannel) {
       const [sessionId = "", owner] = text.split(" ")
       this.events?.taken(sessionId, Number(owner))
-    }
+    } else if (channel === this.wideBeat) for (const lane of this.lanes) if (lane.isWide) lane.beatAt = Date.now()
   }
 
-  private onBroken(): void {
-    this.rooms.generation++
-    this.subscribed = false
-    for (const partition of this.parts.state.partitions) this.delivery.hold(partition, true)
+  private onBroken({ partitions }: RedisLane): void {
+    for (const partition of partitions) this.delivery.hold(partition, true)
   }
 
   /** Subscribed to everything again, and caught up, before anything newer is delivered. */
-  private async onConnected(): Promise<void> {
-    const { generation } = this.rooms
-    const { state } = this.parts
+  private async onConnected(lane: RedisLane): Promise<void> {
+    const { breaks, isWide, partitions, subscriber } = lane
+    const { node } = this.parts
+    const channels = partitions.flatMap((each) => [each.beatChannel(node), ...this.rooms.channelsOf(each)])
     try {
-      await this.subscriber.subscribeAll([this.takenChannel, ...this.beatChannels.keys(), ...this.rooms.channels])
-      await Promise.all(state.partitions.map((partition) => this.fill(partition)))
-      if (generation !== this.rooms.generation) return
-      await this.beat()
-      if (generation !== this.rooms.generation) return
-      this.subscribed = true
-    } catch {
-      if (generation === this.rooms.generation && !this.ended) this.subscriber.restart()
+      await subscriber.subscribeAll(isWide ? [this.takenChannel, this.wideBeat, ...channels] : channels)
+      await Promise.all(partitions.map((partition) => this.fill(partition)))
+      if (breaks !== lane.breaks) return
+      lane.beatAt = Date.now()
+      await this.beat(lane)
+      if (breaks !== lane.breaks) return
+      lane.subscribed = true
+    } catch (error) {
+      if (breaks === lane.breaks && !this.ended) subscriber.restart()
+      unlessAway(error)
     }
   }
 
@@ -148,8 +169,9 @@ class NodeEngine {
    */
   private async fill(partition: RedisPartition): Promise<void> {
     this.delivery.hold(partition, false)
-    const { generation } = this.rooms
-    while (generation === this.rooms.generation && !this.ended) {
+    const lane = this.laneOf(partition)
+    const { breaks } = lane
+    while (breaks === lane.breaks && !this.ended) {
       try {
         if ((await this.catchUp(partition)) && this.delivery.release(partition)) return
       } catch (error) {
@@ -173,10 +195,11 @@ class NodeEngine {
       after: partition.mark - room.last > idle ? partition.mark : room.last,
     }))
     if (cursors.length > 0) {
-      const { generation } = this.rooms
+      const lane = this.laneOf(partition)
+      const { breaks } = lane
       const read = readMerged(partition.index, cursors, upTo, ({ holes, publications }) =>
         Effect.sync(() => {
-          if (generation !== this.rooms.generation) return
+          if (breaks !== lane.breaks) return
           for (const name of holes) this.events?.hole(name)
           for (const publication of publications) {
             const room = this.rooms.named(publication.room)
@@ -186,7 +209,7 @@ class NodeEngine {
       )
       const exit = await Effect.runPromiseExit(Effect.provideService(read, MessageLog, log))
       if (exit._tag === "Failure") throw new RedisFailure("the logs", "they could not be read")
-      if (generation !== this.rooms.generation || partition.epoch !== epoch) return false
+      if (breaks !== lane.breaks || partition.epoch !== epoch) return false
     }
     const { workedOff } = state
     workedOff[partition.index] = Math.max(workedOff[partition.index] ?? 0, upTo)
@@ -207,28 +230,30 @@ class NodeEngine {
     }
   }
 
-  private async beat(): Promise<void> {
+  private async beat({ partitions }: RedisLane): Promise<void> {
     const { node, state } = this.parts
+    if (partitions.length === 0) await state.commands.run("PUBLISH", this.wideBeat, "")
     await Promise.all(
-      state.partitions.map((partition) => state.inPartition(partition, BEAT, [], [partition.beatChannel(node)])),
+      partitions.map((each) => state.inPartition(each, BEAT, [], [each.publishBy, each.beatChannel(node)])),
     )
   }
 
   /** A connection can be up and silent: who does not answer is destroyed and made again. */
   private watch(): void {
-    const { partitions, options } = this.parts.state
-    // Three of them missed, and the connection is made again.
-    this.beat().catch(unlessAway)
-    const quiet = partitions.some((partition) => !this.delivery.isHeld(partition) && this.isQuiet(partition))
-    if (this.subscribed && this.subscriber.isConnected && quiet) this.subscriber.restart()
-    this.parts.state.commands.restartIfSilent(3 * options.beatMs)
+    const { commands, options, replicated } = this.parts.state
+    for (const lane of this.lanes) {
+      // Three of them missed, and the connection is made again.
+      this.beat(lane).catch(unlessAway)
+      if (lane.subscribed && this.isQuiet(lane)) lane.subscriber.restart()
+    }
+    for (const each of new Set([commands, replicated])) each.restartIfSilent(3 * options.beatMs)
   }
 }
 
 export const redisEngine: Layer.Layer<Engine, never, RedisStore | MessageLog | Metrics | Settings> = Layer.effect(
   Engine,
   Effect.gen(function* () {
-    const { state } = yield* RedisStore
+    const { check, client, state } = yield* RedisStore
     const { node, rules } = yield* Settings
     const metrics = yield* Metrics
     const log = yield* MessageLog
@@ -237,7 +262,7 @@ export const redisEngine: Layer.Layer<Engine, never, RedisStore | MessageLog | M
         () =>
           new NodeEngine({
             state,
-            subscriber: (events) => new RedisSubscriber(redisClient(state.options.address), events),
+            lanes: (events) => lanesOf(state, client, events, check),
             node,
             isLogged: (room) => rules.historyOf(room) !== undefined,
             log,

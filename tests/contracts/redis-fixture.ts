@@ -60,6 +60,7 @@ export const redisLayer = (url: string, more: Partial<RedisOptions> = {}) => {
         leaseMs: 1_000,
         idempotencyMs: 600_000 * SCALE,
         shortestRecordMs: 3_000,
+        waitReplicas: 0,
         ...more,
       }),
     ),
