@@ -14,6 +14,11 @@ export const redis = z.strictObject({
     "1-63 letters, digits, . _ -, first a letter or digit",
     isNodeId,
   ).default("roomcast"),
+  waitReplicas: whole(
+    "So many replicas must have a message before its push is answered; where they have not in time, it is a 503.",
+    0,
+    10,
+  ).default(0),
   partitions: whole(
     "Into how many parts rooms are spread. Where it is left out, 16 on Redis Cluster, else 1. All nodes have the same; another number makes every client begin anew.",
     1,

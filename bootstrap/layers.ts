@@ -27,7 +27,7 @@ import { redisNodeRegistry } from "#adapters/redis/redis-node-registry.ts"
 import { redisRateLimiter } from "#adapters/redis/redis-rate-limiter.ts"
 import { redisRevocations } from "#adapters/redis/redis-revocations.ts"
 import { redisSessionStore } from "#adapters/redis/redis-session-store.ts"
-import { redisStore } from "#adapters/redis/redis-store.ts"
+import { checkServers, redisStore } from "#adapters/redis/redis-store.ts"
 import { standardWebhookVerifier } from "#adapters/webhook/standard-webhook-verifier.ts"
 import { webhookBackend } from "#adapters/webhook/webhook-backend.ts"
 import { LocalConnections } from "#application/local-connections.ts"
@@ -65,9 +65,10 @@ const addressOf = (url: string): ParsedAddress => {
   return address
 }
 
-const redisPorts = ({ redis: { partitions, prefix, url = "" } }: Config) => {
+const redisPorts = ({ redis: { partitions, prefix, url = "", waitReplicas } }: Config) => {
   const address = addressOf(url)
-  return redisEngine.pipe(
+  return Layer.effectDiscard(checkServers).pipe(
+    Layer.provideMerge(redisEngine),
     Layer.provideMerge(
       Layer.mergeAll(
         redisMessageLog,
@@ -89,6 +90,7 @@ const redisPorts = ({ redis: { partitions, prefix, url = "" } }: Config) => {
         leaseMs: LEASE_MS,
         idempotencyMs: IDEMPOTENCY_MS,
         shortestRecordMs: SHORTEST_RECORD_MS,
+        waitReplicas,
       }),
     ),
   )

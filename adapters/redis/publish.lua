@@ -1,9 +1,9 @@
 -- One atomic step: the idempotency key, an offset, each target room's log and record, and every subscriber.
 -- KEYS: 3 the key's record, 4 the count of its user's keys, then each room's log and record.
 -- ARGV: 5 digest ('' without a key), 6 message id, 7 the message, 8 '1' volatile, 9 ms that a key is remembered,
--- 10 most keys of its user (0: any), then each room's channel, history size (0: not logged, -1: never will be), its ms.
+-- 10 most keys of its user (0: any), 11 PUBLISH or SPUBLISH, then each room's channel, history size (0: not logged, -1: never will be), its ms.
 -- Answers epoch, clock, outcome ('new', 'repeated', 'reused', 'limited'), and the first publication's id, epoch, offset.
-local ROOMS, FIRST = (#KEYS - 4) / 2, 11
+local ROOMS, FIRST = (#KEYS - 4) / 2, 12
 if ARGV[5] ~= '' then
   local known = redis.call('HMGET', KEYS[3], 'digest', 'id', 'epoch', 'offset')
   if known[1] then
@@ -37,7 +37,7 @@ for i = 1, ROOMS do
   end
 end
 for i = 1, ROOMS do
-  redis.call('PUBLISH', ARGV[FIRST + 3 * i - 3],
+  redis.call(ARGV[11], ARGV[FIRST + 3 * i - 3],
     text(now) .. ' ' .. previous[i] .. ' ' .. epoch .. ' ' .. ARGV[8] .. ' ' .. ARGV[7])
 end
 return { epoch, text(now), 'new', ARGV[6], epoch, text(now) }

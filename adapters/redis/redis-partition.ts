@@ -7,6 +7,8 @@ const MAX_PAST = 16
 /** One hash tag of the store as this node knows it: its epoch, how far it was worked off, what waits while it is filled. */
 export class RedisPartition {
   readonly index: number
+  /** How its scripts publish: on a cluster to those who hear the slot, and to nobody else. */
+  readonly publishBy: "PUBLISH" | "SPUBLISH"
   epoch = ""
   /** The highest offset known to exist in this epoch, in this node's own answers too. */
   seen: Offset = 0
@@ -17,8 +19,9 @@ export class RedisPartition {
   private readonly past = new Set<string>()
   private readonly tag: string
 
-  constructor(prefix: string, partitions: number, index: number) {
+  constructor(prefix: string, partitions: number, index: number, sharded = false) {
     this.index = index
+    this.publishBy = sharded ? "SPUBLISH" : "PUBLISH"
     this.tag = `${prefix}:{${partitions}.${index}}`
   }
 

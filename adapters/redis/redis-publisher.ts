@@ -78,8 +78,10 @@ export class RedisPublisher {
         message.volatile ? "1" : "0",
         state.options.idempotencyMs,
         idempotency?.userId === undefined ? 0 : MAX_KEYS_PER_USER,
+        partition.publishBy,
         ...rooms.flatMap(({ history, name }) => [partition.channel(name), sizeOf(name, history), history?.ttlMs ?? 0]),
       ],
+      state.replicated,
     )
     const [outcome, id, epoch, offset] = rest
     if (outcome === "reused")

@@ -1,7 +1,9 @@
 import type { RoomName } from "#domain/room.ts"
+import { RedisFailure } from "./redis-client.ts"
 import type { HeardRoom } from "./redis-delivery.ts"
+import type { RedisLane } from "./redis-lane.ts"
+import type { RedisPartition } from "./redis-partition.ts"
 import type { StoreState } from "./redis-store.ts"
-import type { RedisSubscriber } from "./redis-subscriber.ts"
 
 /** A room that nobody here wants any more is heard for so long still: who leaves often comes back. */
 export const LINGER_MS = 5_000
@@ -16,25 +18,23 @@ interface Opening {
 
 /** The rooms that this node hears, by name and by channel. */
 export class RedisRooms {
-  /** Grows with each break of the subscription. */
-  generation = 0
   private readonly byName = new Map<RoomName, Opening>()
   private readonly byChannel = new Map<string, HeardRoom>()
   /** In the order in which they became unwanted. */
   private readonly lingering = new Set<Opening>()
   private readonly state: StoreState
-  private readonly subscriber: RedisSubscriber
+  private readonly laneOf: (partition: RedisPartition) => RedisLane
   private readonly isLogged: (room: RoomName) => boolean
   private readonly nowMs: () => number
 
   constructor(
     state: StoreState,
-    subscriber: RedisSubscriber,
+    laneOf: (partition: RedisPartition) => RedisLane,
     isLogged: (room: RoomName) => boolean,
     nowMs: () => number,
   ) {
     this.state = state
-    this.subscriber = subscriber
+    this.laneOf = laneOf
     this.isLogged = isLogged
     this.nowMs = nowMs
   }
@@ -43,8 +43,8 @@ export class RedisRooms {
     return this.byName.size
   }
 
-  get channels(): readonly string[] {
-    return [...this.byChannel.keys()]
+  channelsOf(partition: RedisPartition): readonly string[] {
+    return [...this.byChannel.values()].filter((room) => room.partition === partition).map(({ channel }) => channel)
   }
 
   get all(): Iterable<HeardRoom> {
@@ -88,15 +88,16 @@ export class RedisRooms {
   /** Gives up what has lingered, in one go. */
   sweep(): void {
     const now = this.nowMs()
-    const channels: string[] = []
+    const given = new Map<RedisLane, string[]>()
     for (const opening of this.lingering) {
       const over = now - opening.unwantedSince >= LINGER_MS
       if (!over && this.lingering.size <= MAX_LINGERING) break
       this.forget(opening)
-      channels.push(opening.room.channel)
+      const lane = this.laneOf(opening.room.partition)
+      given.set(lane, [...(given.get(lane) ?? []), opening.room.channel])
     }
     // A break of the connection ends them as well.
-    if (channels.length > 0) this.subscriber.unsubscribe(channels).catch(() => {})
+    for (const [lane, channels] of given) lane.subscriber.unsubscribe(channels).catch(() => {})
   }
 
   /** A new life of a partition began: nothing of the former one is missing. */
@@ -106,10 +107,11 @@ export class RedisRooms {
   }
 
   private async open(room: HeardRoom): Promise<void> {
-    const { generation } = this
-    await this.subscriber.subscribe(room.channel)
+    const lane = this.laneOf(room.partition)
+    const { breaks } = lane
+    await lane.subscriber.subscribe(room.channel)
     const clock = await this.state.clock(room.partition)
-    if (generation !== this.generation) throw new Error("the subscription broke")
+    if (breaks !== lane.breaks) throw new RedisFailure("SUBSCRIBE", "the connection broke")
     room.last = Math.max(room.last, clock)
   }
 

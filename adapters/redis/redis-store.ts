@@ -2,6 +2,7 @@ import { createHash, randomBytes } from "node:crypto"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type { Cluster, Redis } from "ioredis"
 import { Metrics } from "#application/ports/metrics.ts"
 import { Settings } from "#application/ports/settings.ts"
 import type { Offset } from "#domain/offset.ts"
@@ -11,6 +12,7 @@ import { NodeLease } from "./node-lease.ts"
 import type { ParsedAddress } from "./redis-address.ts"
 import { RedisCommands, redisClient } from "./redis-client.ts"
 import { RedisPartition } from "./redis-partition.ts"
+import { ServerCheck, type UnsuitableServer } from "./server-check.ts"
 import { tellOutages } from "./tell-outages.ts"
 
 export interface RedisOptions {
@@ -26,6 +28,8 @@ export interface RedisOptions {
   readonly idempotencyMs: number
   /** For how long a room's newest offset is remembered, at least. */
   readonly shortestRecordMs: number
+  /** So many replicas must have a message before its publish is answered. */
+  readonly waitReplicas: number
 }
 
 const CLOCK = luaScript("read-clock", "life")
@@ -49,14 +53,21 @@ export class StoreState {
   /** Called with what other nodes say to this one. */
   onNodeWord: (text: string) => void = () => {}
   readonly commands: RedisCommands
+  /** For what is answered only when replicas have it. */
+  readonly replicated: RedisCommands
   readonly options: RedisOptions
 
-  constructor(commands: RedisCommands, options: RedisOptions, longestHistoryMs: number) {
+  constructor(
+    { commands, replicated }: { readonly commands: RedisCommands; readonly replicated: RedisCommands },
+    options: RedisOptions,
+    longestHistoryMs: number,
+  ) {
     this.commands = commands
+    this.replicated = replicated
     this.options = options
     this.partitions = Array.from(
       { length: options.partitions },
-      (_, index) => new RedisPartition(options.prefix, options.partitions, index),
+      (_, index) => new RedisPartition(options.prefix, options.partitions, index, options.address.kind === "cluster"),
     )
     this.workedOff = this.partitions.map(() => 0)
     this.recordTtlMs = Math.max(2 * longestHistoryMs, options.shortestRecordMs)
@@ -82,9 +93,10 @@ export class StoreState {
     script: LuaScript,
     keys: readonly string[],
     args: readonly (string | number)[],
+    commands = this.commands,
   ): Promise<LifeAnswer> {
     const life = [partition.epoch, partition.seen, randomBytes(6).toString("base64url"), this.recordTtlMs * 1000]
-    const answer = await this.commands.script(script, [...partition.lifeKeys, ...keys], [...life, ...args])
+    const answer = await commands.script(script, [...partition.lifeKeys, ...keys], [...life, ...args])
     if (!Array.isArray(answer)) throw new Error(`${script.name} answered ${typeof answer}`)
     const [epoch, clock, ...rest] = answer
     this.meet(partition, String(epoch), Number(clock))
@@ -109,7 +121,12 @@ export class StoreState {
 
 export class RedisStore extends Context.Service<
   RedisStore,
-  { readonly state: StoreState; readonly lease: NodeLease }
+  {
+    readonly state: StoreState
+    readonly client: Redis | Cluster
+    readonly check: ServerCheck
+    readonly lease: NodeLease
+  }
 >()("roomcast/adapters/redis/redis-store") {}
 
 export const redisStore = (options: RedisOptions): Layer.Layer<RedisStore, never, Metrics | Settings> =>
@@ -118,14 +135,26 @@ export const redisStore = (options: RedisOptions): Layer.Layer<RedisStore, never
     Effect.gen(function* () {
       const { node, presence, recovery, rules } = yield* Settings
       const metrics = yield* Metrics
-      const client = yield* Effect.acquireRelease(
-        Effect.sync(() => redisClient(options.address)),
-        (open) => Effect.sync(() => open.disconnect()),
+      const context = yield* Effect.context()
+      const check = new ServerCheck((problem) =>
+        Effect.runForkWith(context)(Effect.logError("a Redis server is not used", { problem })),
       )
+      const open = Effect.gen(function* () {
+        const client = yield* Effect.acquireRelease(
+          Effect.sync(() => redisClient(options.address, check)),
+          (opened) => Effect.sync(() => opened.disconnect()),
+        )
+        yield* tellOutages(client)
+        yield* Effect.ignore(Effect.tryPromise(() => client.connect()))
+        return client
+      })
+      const client = yield* open
       const commands = new RedisCommands(client, metrics.limitHit)
-      yield* tellOutages(client, "commands")
-      metrics.observe("redis_commands_in_flight", () => commands.pending)
-      yield* Effect.ignore(Effect.tryPromise(() => client.connect()))
+      const { waitReplicas } = options
+      const replicated = waitReplicas === 0 ? commands : new RedisCommands(yield* open, metrics.limitHit, waitReplicas)
+      metrics.observe("redis_commands_in_flight", () =>
+        replicated === commands ? commands.pending : commands.pending + replicated.pending,
+      )
       const lease = new NodeLease(commands, {
         prefix: options.prefix,
         node,
@@ -133,6 +162,12 @@ export const redisStore = (options: RedisOptions): Layer.Layer<RedisStore, never
         graceMs: presence.graceMs,
         rememberMs: 2 * recovery.windowMs + options.leaseMs,
       })
-      return { state: new StoreState(commands, options, rules.longestHistoryMs), lease }
+      return { state: new StoreState({ commands, replicated }, options, rules.longestHistoryMs), client, check, lease }
     }),
   )
+
+/** For the start, after the engine's layer is there and so every connection was tried. */
+export const checkServers: Effect.Effect<void, UnsuitableServer, RedisStore> = Effect.flatMap(
+  RedisStore,
+  ({ check: { refusal } }) => (refusal === undefined ? Effect.void : Effect.fail(refusal)),
+)

@@ -1,4 +1,5 @@
-import type { Cluster, Redis } from "ioredis"
+import type { Redis } from "ioredis"
+import { RedisFailure } from "./redis-client.ts"
 
 export interface SubscriberEvents {
   readonly message: (channel: string, text: string) => void
@@ -16,17 +17,24 @@ interface Batch {
   readonly done: Promise<void>
 }
 
-/** The connection that hears what is published. Channels asked for in one turn of the event loop go out together. */
+/**
+ * The connection that hears what is published. Channels asked for in one turn of the event loop go out together. A
+ * sharded one is of channels of one slot, on the node that serves it.
+ */
 export class RedisSubscriber {
   private batch: Batch | undefined
-  private readonly client: Redis | Cluster
+  private readonly client: Redis
+  private readonly sharded: boolean
 
-  constructor(client: Redis | Cluster, events: SubscriberEvents) {
+  constructor(client: Redis, events: SubscriberEvents, sharded = false) {
     this.client = client
+    this.sharded = sharded
     client.on("error", () => {})
-    client.on("message", events.message)
+    client.on(sharded ? "smessage" : "message", events.message)
     client.on("close", events.broken)
     client.on("ready", events.connected)
+    // The driver's word for the slot having gone to another node.
+    client.on("moved", () => this.restart())
   }
 
   get isConnected(): boolean {
@@ -51,21 +59,28 @@ export class RedisSubscriber {
     return this.batch.done
   }
 
-  async subscribeAll(channels: readonly string[]): Promise<void> {
-    for (let i = 0; i < channels.length; i += CHANNELS) await this.client.subscribe(...channels.slice(i, i + CHANNELS))
+  subscribeAll(channels: readonly string[]): Promise<void> {
+    return this.each(channels, (some) => this.client[this.sharded ? "ssubscribe" : "subscribe"](...some))
   }
 
-  async unsubscribe(channels: readonly string[]): Promise<void> {
-    for (let i = 0; i < channels.length; i += CHANNELS)
-      await this.client.unsubscribe(...channels.slice(i, i + CHANNELS))
+  unsubscribe(channels: readonly string[]): Promise<void> {
+    return this.each(channels, (some) => this.client[this.sharded ? "sunsubscribe" : "unsubscribe"](...some))
   }
 
-  /** Whatever it is doing: the connection is destroyed and made again. */
+  /** The connection is destroyed and made again, where there is one: one that is being made is left to it. */
   restart(): void {
-    this.client.disconnect(true)
+    if (this.isConnected) this.client.disconnect(true)
   }
 
   close(): void {
     this.client.disconnect()
+  }
+
+  private async each(channels: readonly string[], run: (some: readonly string[]) => Promise<unknown>): Promise<void> {
+    try {
+      for (let i = 0; i < channels.length; i += CHANNELS) await run(channels.slice(i, i + CHANNELS))
+    } catch (error) {
+      throw new RedisFailure("SUBSCRIBE", error)
+    }
   }
 }

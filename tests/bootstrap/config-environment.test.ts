@@ -10,6 +10,7 @@ const EXAMPLES: Readonly<Record<string, readonly [string, unknown]>> = {
   "redis.url": ["rediss://user:secret@redis.example:6380/1", "rediss://user:secret@redis.example:6380/1"],
   "redis.prefix": ["chat", "chat"],
   "redis.partitions": ["4", 4],
+  "redis.waitReplicas": ["1", 1],
   nodeId: ["pod-1", "pod-1"],
   handlers: ["./handlers", "./handlers"],
   handlerTimeout: ["7s", 7_000],

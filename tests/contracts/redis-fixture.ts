@@ -70,6 +70,7 @@ export const redisLayer = (
         leaseMs: 1_000,
         idempotencyMs: 600_000 * SCALE,
         shortestRecordMs: 3_000,
+        waitReplicas: 0,
         ...more,
       }),
     ),

@@ -22,7 +22,6 @@ const published = (...args: unknown[]): Buffer => {
 describe("Redis away", () => {
   it("keeps clients connected, ends nothing where it dies under answers, and what is emitted later is heard again", async () => {
     const first = await startRedis()
-    const port = Number(new URL(first.url).port)
     const node = await startNode(first)
     const ann = await node.connect("ann", { rooms: ["plain:a"] })
     const events = listen(ann)
@@ -32,16 +31,15 @@ describe("Redis away", () => {
     const request = JSON.stringify({ type: 5, requestId: "r", uid: "x", opts: { rooms: ["plain:a"], except: [] } })
     for (let i = 0; i < 2_000; i++) first.client.publish(`${node.key}-request#/#`, request).catch(() => {})
     await until("some", () => node.metrics.calls.peerMessage.filter(([kind]) => kind === "answer").length > 10)
-    await first.stop()
+    await first.kill()
     await until("it to be told", () => node.logs.entries.some(({ message }) => message.includes("connection to Redis")))
     expect(await ann.ask("room:join", { room: "plain:b" })).toMatchObject({ ok: true })
-    const second = await startRedis(["--save", ""], port)
-    onEnd(() => second.stop())
+    await first.restart()
     await until("the subscription", async () => {
-      const answer: unknown = await second.client.call("PUBSUB", "NUMSUB", `${node.key}-request#/#`)
+      const answer: unknown = await first.client.call("PUBSUB", "NUMSUB", `${node.key}-request#/#`)
       return Array.isArray(answer) && answer[1] === 1
     })
-    new Emitter(second.client, { key: node.key }).to("plain:a").emit("after")
+    new Emitter(first.client, { key: node.key }).to("plain:a").emit("after")
     await until("the next", () => events.some(([event]) => event === "after"))
     expect(ann.disconnects).toEqual([])
     expect(node.logs.entries.filter(({ level }) => level === "Warn").length).toBeLessThan(10)

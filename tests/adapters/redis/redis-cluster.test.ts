@@ -1,0 +1,171 @@
+import { randomBytes } from "node:crypto"
+import { afterAll, afterEach, describe, expect, it } from "vitest"
+import type { RoomName } from "#domain/room.ts"
+import { startRedisCluster } from "#tests/support/redis-cluster.ts"
+import { faultsIn, type Node, publishing, roomOfEach, startNode } from "#tests/support/redis-node.ts"
+import type { RedisProcess } from "#tests/support/redis-process.ts"
+import { until } from "#tests/support/until.ts"
+
+const PARTITIONS = 4
+const FAILOVER_MS = 40_000
+
+const cluster = await startRedisCluster()
+afterAll(() => cluster.stop())
+const ends: (() => Promise<void>)[] = []
+afterEach(async () => {
+  for (const end of ends.splice(0)) await end()
+  await until("the cluster to be whole again", cluster.isWhole, FAILOVER_MS)
+})
+
+/** Two nodes that hear a room of each partition. */
+const twoNodes = async () => {
+  const options = { prefix: `cluster-${randomBytes(4).toString("hex")}`, partitions: PARTITIONS }
+  const nodes = await Promise.all([startNode(cluster.url, options), startNode(cluster.url, options)])
+  for (const node of nodes) ends.push(node.end)
+  const rooms = roomOfEach(nodes[0])
+  for (const node of nodes) await Promise.all(rooms.map(node.subscribe))
+  return { nodes, one: nodes[0], two: nodes[1], rooms }
+}
+
+const tag = (index: number): string => `{${PARTITIONS}.${index}}`
+
+const fresh = (nodes: readonly Node[]) =>
+  until("the nodes to be fresh", () => nodes.every(({ engine }) => engine.isFresh()), FAILOVER_MS)
+
+/** The rooms whose partitions that server has. */
+const roomsAt = async (server: RedisProcess, rooms: readonly RoomName[]) => {
+  const servers = await Promise.all(rooms.map((_, i) => cluster.masterOf(tag(i))))
+  return rooms.filter((_, i) => servers[i] === server)
+}
+
+/** Everybody hears what is published now in each room. */
+const everybodyHears = async (nodes: readonly Node[], rooms: readonly RoomName[]) => {
+  for (const room of rooms) {
+    const { id } = (await nodes[0]?.publish([room])) ?? { id: "" }
+    await until(`${room} to be heard`, () => nodes.every((node) => node.idsIn(room).includes(id)))
+  }
+}
+
+describe("a Redis Cluster", () => {
+  it("carries a stream through the death of a master: nothing twice, out of order or with a hole, or a new epoch", async () => {
+    const { nodes, one, two, rooms } = await twoNodes()
+    const stream = publishing(two, rooms, 5)
+    await until("the stream to run", () => rooms.every((room) => one.idsIn(room).length > 20))
+    const master = await cluster.masterOf(tag(0))
+    const hit = await roomsAt(master, rooms)
+    const accepted = stream.accepted.length
+    await master.kill()
+    const others = rooms.filter((room) => !hit.includes(room))
+    const before = others.map((room) => one.idsIn(room).length)
+    await until("the other partitions to go on", () =>
+      others.every((room, i) => one.idsIn(room).length > (before[i] ?? 0) + 5),
+    )
+    await until("another to be the master", async () => (await cluster.masterOf(tag(0))) !== master, FAILOVER_MS)
+    await fresh(nodes)
+    await until("the stream to go on", () => stream.accepted.length > accepted + 20 * rooms.length, FAILOVER_MS)
+    await stream.stop()
+    await fresh(nodes)
+    await everybodyHears(nodes, rooms)
+    expect(stream.refused).toBeGreaterThan(0)
+    for (const node of nodes) {
+      expect(rooms.flatMap((room) => faultsIn(node, room, stream.accepted))).toEqual([])
+      expect(node.told).toContain("new epoch")
+      expect(node.told.filter((each) => each !== "new epoch")).toEqual([])
+    }
+    for (const room of others) expect(one.idsIn(room)).toEqual(two.idsIn(room))
+    await master.restart()
+  })
+
+  it("carries it through a failover that was asked for, with a subscription at the new master", async () => {
+    const { nodes, one, two, rooms } = await twoNodes()
+    const stream = publishing(two, rooms, 5)
+    await until("the stream to run", () => rooms.every((room) => one.idsIn(room).length > 20))
+    const master = await cluster.masterOf(tag(0))
+    const replica = await cluster.replicaOf(master)
+    await replica.client.call("CLUSTER", "FAILOVER")
+    await until("the replica to be the master", async () => (await cluster.masterOf(tag(0))) === replica, FAILOVER_MS)
+    const hit = await roomsAt(replica, rooms)
+    const { length } = stream.accepted
+    await until("the stream to go on", () => stream.accepted.length > length + 20 * rooms.length, FAILOVER_MS)
+    await stream.stop()
+    await fresh(nodes)
+    await everybodyHears(nodes, rooms)
+    for (const node of nodes) {
+      expect(rooms.flatMap((room) => faultsIn(node, room, stream.accepted))).toEqual([])
+      expect(node.told).toEqual(hit.map(() => "new epoch"))
+    }
+    const heardAt = await replica.client.call("PUBSUB", "SHARDCHANNELS")
+    expect(heardAt).toEqual(expect.arrayContaining(hit.map((room) => expect.stringContaining(`room:${room}`))))
+    expect(await master.client.call("PUBSUB", "SHARDCHANNELS")).toEqual([])
+  })
+
+  it("goes on where a partition's slot is moved to another master", async () => {
+    const { nodes, one, two, rooms } = await twoNodes()
+    const stream = publishing(two, rooms, 5)
+    await until("the stream to run", () => rooms.every((room) => one.idsIn(room).length > 20))
+    const from = await cluster.masterOf(tag(1))
+    const others = await Promise.all(Array.from({ length: 20 }, (_, i) => cluster.masterOf(`k${i}`)))
+    const to = others.find((server) => server !== from)
+    if (to === undefined) throw new Error("there is one master only")
+    await cluster.moveSlotOf(tag(1), to)
+    await until("it to be moved", async () => (await cluster.masterOf(tag(1))) === to)
+    const { length } = stream.accepted
+    await until("the stream to go on", () => stream.accepted.length > length + 20 * rooms.length, FAILOVER_MS)
+    await stream.stop()
+    await fresh(nodes)
+    await everybodyHears(nodes, rooms)
+    for (const node of nodes) {
+      expect(rooms.flatMap((room) => faultsIn(node, room, stream.accepted))).toEqual([])
+      expect(node.told.filter((each) => each !== "new epoch")).toEqual([])
+    }
+  })
+
+  it("refuses publishes in time while a master hangs, and takes them again from whoever follows it", async () => {
+    const { nodes, one, rooms } = await twoNodes()
+    const [room = rooms[0]] = rooms
+    if (room === undefined) throw new Error("there are no rooms")
+    await one.publish([room])
+    const master = await cluster.masterOf(tag(0))
+    master.signal("SIGSTOP")
+    const began = Date.now()
+    await expect(one.publish([room])).rejects.toMatchObject({ _tag: "engine_unavailable" })
+    expect(Date.now() - began).toBeLessThan(10_000)
+    await until("it to be known", () => nodes.every(({ engine }) => !engine.isFresh()))
+    await fresh(nodes)
+    await everybodyHears(nodes, rooms)
+    master.signal("SIGCONT")
+  })
+
+  it("tells every node of a session's new owner, also after the connections that hear it were cut", async () => {
+    const { nodes, one } = await twoNodes()
+    const session = {
+      id: "s1",
+      owner: 1,
+      userId: "ann",
+      node: "a",
+      connectionIds: ["c1"],
+      rooms: new Map(),
+      info: undefined,
+    }
+    const { runtime, sessions } = one
+    await runtime.runPromise(sessions.open(session))
+    await runtime.runPromise(sessions.take(session, { node: "b", connectionId: "c2" }))
+    await until("all to know", () => nodes.every(({ taken }) => taken.length === 1))
+    for (const { client } of cluster.nodes) await client.call("CLIENT", "KILL", "TYPE", "pubsub", "SKIPME", "yes")
+    await until("it to be seen", () => nodes.some(({ engine }) => !engine.isFresh()))
+    await fresh(nodes)
+    await runtime.runPromise(sessions.take({ ...session, owner: 2 }, { node: "c", connectionId: "c3" }))
+    await until("all to know again", () => nodes.every(({ taken }) => taken.length === 2))
+    expect(one.taken).toEqual(["s1 2", "s1 3"])
+  })
+
+  it("publishes to rooms in several partitions once in each, under one id, however often the key is repeated", async () => {
+    const { nodes, one, two, rooms } = await twoNodes()
+    const first = await one.publish(rooms, "k")
+    const again = await two.publish(rooms, "k")
+    expect(again).toEqual({ ...first, repeated: true })
+    await everybodyHears(nodes, rooms)
+    for (const node of nodes)
+      for (const room of rooms) expect(node.idsIn(room).filter((id) => id === first.id)).toHaveLength(1)
+  })
+})

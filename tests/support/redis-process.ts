@@ -1,0 +1,76 @@
+import { type ChildProcess, spawn } from "node:child_process"
+import { mkdtempSync, rmSync } from "node:fs"
+import { createServer } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import type { ConnectionOptions } from "node:tls"
+import { type CommonRedisOptions, Redis } from "ioredis"
+import { until } from "./until.ts"
+
+export const freePort = (): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const server = createServer()
+    server.once("error", reject)
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address()
+      server.close(() => (typeof address === "object" && address !== null ? resolve(address.port) : reject(address)))
+    })
+  })
+
+export interface RedisProcess {
+  readonly port: number
+  /** Where it keeps its files. */
+  readonly directory: string
+  /** A connection of the test's own, which comes back by itself. */
+  readonly client: Redis
+  readonly signal: (signal: NodeJS.Signals) => void
+  /** Ends it as a crash would; what it wrote stays. */
+  readonly kill: () => Promise<void>
+  /** Again on the same port, with the same files. */
+  readonly restart: () => Promise<void>
+  /** Ends it and forgets what it kept. */
+  readonly stop: () => Promise<void>
+}
+
+interface Start {
+  readonly args: (port: number, directory: string) => readonly string[]
+  readonly connect?: Pick<CommonRedisOptions, "password"> & { readonly tls?: ConnectionOptions }
+}
+
+/** One `redis-server` of the test's own, on a free port and in a directory of its own. */
+export const startProcess = async ({ args, connect = {} }: Start): Promise<RedisProcess> => {
+  const port = await freePort()
+  const directory = mkdtempSync(join(tmpdir(), "roomcast-redis-"))
+  let child: ChildProcess
+  let ended: Promise<void>
+  const client = new Redis({ port, host: "127.0.0.1", retryStrategy: () => 50, ...connect })
+  client.on("error", () => {})
+  const start = async () => {
+    child = spawn("redis-server", args(port, directory), { stdio: "ignore" })
+    ended = new Promise((resolve) => child.once("exit", () => resolve()))
+    const answers = () =>
+      client.ping().then(
+        () => true,
+        () => false,
+      )
+    await until("redis-server to answer", answers)
+  }
+  const kill = async () => {
+    child.kill("SIGKILL")
+    await ended
+  }
+  await start()
+  return {
+    port,
+    directory,
+    client,
+    signal: (signal) => void child.kill(signal),
+    kill,
+    restart: start,
+    stop: async () => {
+      client.disconnect()
+      await kill()
+      rmSync(directory, { recursive: true, force: true })
+    },
+  }
+}
