@@ -70,13 +70,14 @@ class NodeEngine {
       state,
       roomOf: (name) => this.rooms.named(name),
       fill: (partition) => void this.fill(partition),
-      endEpoch: (partition) => void this.endEpoch(partition),
+      endEpoch: (partition) => void this.endEpoch(partition, partition.epoch),
       limitHit: parts.limitHit,
       nowMs: Date.now,
     })
     this.beatChannels = new Map(state.partitions.map((partition) => [partition.beatChannel(node), partition]))
     this.takenChannel = `${state.options.prefix}:taken`
     this.wideBeat = `${state.options.prefix}:beat:${node}`
+    state.onPastEpoch = (partition, epoch) => void this.endEpoch(partition, epoch)
     state.onNewEpoch = (partition, clock) => {
       this.rooms.begin(partition, clock)
       this.events?.newEpoch()
@@ -219,10 +220,10 @@ class NodeEngine {
     return true
   }
 
-  private async endEpoch(partition: RedisPartition): Promise<void> {
+  private async endEpoch(partition: RedisPartition, epoch: string): Promise<void> {
     const { state } = this.parts
     try {
-      await state.commands.script(END_EPOCH, [partition.lifeKeys[0]], [partition.epoch])
+      await state.commands.script(END_EPOCH, [partition.lifeKeys[0]], [epoch])
       await state.clock(partition)
     } catch (error) {
       // The next message of the room finds the same again.

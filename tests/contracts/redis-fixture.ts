@@ -47,6 +47,7 @@ const scaled = Layer.effect(
   })),
 )
 
+/** With the store beside the ports. */
 export const redisLayer = (url: string, more: Partial<RedisOptions> = {}) => {
   const address = parseAddress(url)
   if (address === undefined) throw new Error(`${url} is no address`)
@@ -69,7 +70,7 @@ export const redisLayer = (url: string, more: Partial<RedisOptions> = {}) => {
     Layer.provideMerge(redisEngine),
     Layer.provideMerge(redisMessageLog),
     Layer.provideMerge(Layer.mergeAll(redisSessionStore, redisConnectionDirectory, redisRateLimiter)),
-    Layer.provide(store),
+    Layer.provideMerge(store),
     Layer.provide([silentMetrics, Layer.succeed(Settings, settings)]),
   )
 }
