@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from "vitest"
 import type { RoomName } from "#domain/room.ts"
 import { faultsIn, type Node, publishing, startNode } from "#tests/support/redis-node.ts"
 import { type RedisSentinel, startRedisSentinel } from "#tests/support/redis-sentinel.ts"
+import { type RedisServer, startRedis } from "#tests/support/redis-server.ts"
 import { until } from "#tests/support/until.ts"
 
 const A = "a" as RoomName
@@ -34,6 +35,34 @@ const leaveBehind = async ({ master, replica }: RedisSentinel) => {
   replica.signal("SIGSTOP")
   await master.client.call("CLIENT", "KILL", "TYPE", "replica")
 }
+
+describe("a master with a replica", () => {
+  it("has begun anew when it is the master again with the data of another that lacked its last writes", async () => {
+    const [master, other] = await Promise.all([startRedis(), startRedis()])
+    ends.push(master.stop, other.stop)
+    const linked = async (server: RedisServer) =>
+      (await server.client.info("replication")).includes("master_link_status:up")
+    const node = await startNode(master.url)
+    ends.unshift(node.end)
+    await node.subscribe(A)
+    // The first replica of a server changes its replication id, and is no other life.
+    await other.client.replicaof("127.0.0.1", master.port)
+    await until("it to be a replica", () => linked(other))
+    await node.publish([A])
+    await other.client.replicaof("NO", "ONE")
+    const lost = await node.publish([A])
+    await until("it to be heard", () => node.idsIn(A).includes(lost.id))
+    expect(node.told).toEqual([])
+    await master.client.replicaof("127.0.0.1", other.port)
+    await until("it to be the other's replica", () => linked(master))
+    await master.client.replicaof("NO", "ONE")
+    await until("the node to know", () => node.told.length > 0)
+    expect(node.told).toEqual(["new epoch"])
+    await until("the node to be fresh", () => node.engine.isFresh())
+    const after = await node.publish([A])
+    await until("the first of the new one", () => node.idsIn(A).includes(after.id))
+  })
+})
 
 describe("Redis with Sentinel", () => {
   it("tells every node that the store began anew where a replica follows that lacks the last writes", async () => {
