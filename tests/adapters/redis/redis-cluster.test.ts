@@ -158,12 +158,12 @@ describe("a Redis Cluster", () => {
     if (room === undefined) throw new Error("there are no rooms")
     await one.publish([room])
     const master = await cluster.masterOf(tag(0))
+    const hung = await roomsAt(master, rooms)
     master.signal("SIGSTOP")
     const began = Date.now()
     await expect(one.publish([room])).rejects.toMatchObject({ _tag: "engine_unavailable" })
     expect(Date.now() - began).toBeLessThan(10_000)
     // Done where it can be, refused as a whole; the repeat does what is missing.
-    const hung = await roomsAt(master, rooms)
     const inOrder = [...rooms].sort((a, b) => Number(hung.includes(a)) - Number(hung.includes(b)))
     await expect(one.publish(inOrder, "k")).rejects.toMatchObject({ _tag: "engine_unavailable" })
     await until("it to be known", () => nodes.every(({ engine }) => !engine.isFresh()))
