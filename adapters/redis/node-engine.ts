@@ -67,7 +67,7 @@ export class NodeEngine {
       state,
       roomOf: (name) => this.rooms.named(name),
       fill: (partition) => void this.filler.fill(partition),
-      endEpoch: (partition) => void this.endEpoch(partition),
+      endEpoch: (partition) => void this.endEpoch(partition, partition.epoch),
       limitHit: parts.limitHit,
       nowMs: Date.now,
     })
@@ -83,6 +83,7 @@ export class NodeEngine {
     this.takenChannel = `${state.options.prefix}:taken`
     this.nodeChannel = state.nodeChannel(node)
     this.wideBeat = `${state.options.prefix}:beat:${node}`
+    state.onPastEpoch = (partition, epoch) => void this.endEpoch(partition, epoch)
     state.onNewEpoch = (partition, clock) => {
       this.rooms.begin(partition, clock)
       this.events?.newEpoch()
@@ -205,10 +206,10 @@ export class NodeEngine {
     if (lease.lapsed && this.lanes.every((lane) => lane.subscribed)) await this.catchUpNode()
   }
 
-  private async endEpoch(partition: RedisPartition): Promise<void> {
+  private async endEpoch(partition: RedisPartition, epoch: string): Promise<void> {
     const { state } = this.parts
     try {
-      await state.commands.script(END_EPOCH, [partition.lifeKeys[0]], [partition.epoch])
+      await state.commands.script(END_EPOCH, [partition.lifeKeys[0]], [epoch])
       await state.clock(partition)
     } catch (error) {
       // The next message of the room finds the same again.

@@ -86,7 +86,11 @@ export const redisClient = (address: ParsedAddress, more: ClientOptions = {}): C
             name: master,
             role: "master",
             sentinelRetryStrategy: retryDelay,
+            sentinelReconnectStrategy: retryDelay,
+            sentinelMaxConnections: 10,
             sentinelCommandTimeout: COMMAND_MS,
+            // A master that was replaced takes writes, which will be lost, until the sentinels have told it so, for seconds.
+            failoverDetector: true,
             updateSentinels: true,
             connectTimeout: CONNECT_MS,
             disconnectTimeout: CLOSE_MS,
@@ -192,7 +196,8 @@ export class RedisCommands {
 
   /** Commands wait, and none was answered for so long: the connection is destroyed and made again. */
   restartIfSilent(ms: number): void {
-    if (this.inFlight === 0 || Date.now() - this.answeredAt <= ms) return
+    const patience = this.replicas === 0 ? ms : Math.max(ms, COMMAND_MS + WAIT_MS)
+    if (this.inFlight === 0 || Date.now() - this.answeredAt <= patience) return
     this.answeredAt = Date.now()
     this.reconnect()
   }

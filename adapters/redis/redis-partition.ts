@@ -16,6 +16,8 @@ export class RedisPartition {
   mark: Offset = 0
   /** When its beat came last, ms since 1970. */
   beatAt = 0
+  /** Since when scripts have answered with a former epoch, ms since 1970; 0: the last one did not. */
+  pastSince = 0
   private readonly past = new Set<string>()
   private readonly tag: string
 

@@ -52,6 +52,8 @@ export class StoreState {
   onNewEpoch: (partition: RedisPartition, clock: Offset) => void = () => {}
   /** Called with what other nodes say to this one. */
   onNodeWord: (text: string) => void = () => {}
+  /** Called where the store has gone back to a former life. */
+  onPastEpoch: (partition: RedisPartition, epoch: string) => void = () => {}
   readonly commands: RedisCommands
   /** For what is answered only when replicas have it. */
   readonly replicated: RedisCommands
@@ -100,11 +102,29 @@ export class StoreState {
     if (!Array.isArray(answer)) throw new Error(`${script.name} answered ${typeof answer}`)
     const [epoch, clock, ...rest] = answer
     this.meet(partition, String(epoch), Number(clock))
+    this.lookBack(partition, String(epoch), life[0])
     return { epoch: String(epoch), clock: Number(clock), rest }
   }
 
   async clock(partition: RedisPartition): Promise<Offset> {
     return (await this.inPartition(partition, CLOCK, [], [])).clock
+  }
+
+  /**
+   * A script that was sent in the present epoch and answered with a former one went to a server that was left behind. Is
+   * it so for long, then the store itself went back (the master came again, and who had followed it is gone): that life is
+   * ended too, for what came between is lost.
+   */
+  private lookBack(partition: RedisPartition, epoch: string, sentIn: string | number | undefined): void {
+    if (epoch === partition.epoch || sentIn !== partition.epoch) {
+      partition.pastSince = 0
+      return
+    }
+    const now = Date.now()
+    if (partition.pastSince === 0) partition.pastSince = now
+    if (now - partition.pastSince <= 3 * this.options.beatMs) return
+    partition.pastSince = 0
+    this.onPastEpoch(partition, epoch)
   }
 
   /** Whoever hears of an epoch that is neither the present nor a former one has met a new one. */

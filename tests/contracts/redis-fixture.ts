@@ -52,6 +52,7 @@ const scaled = Layer.effect(
   })),
 )
 
+/** With the store beside the ports. */
 export const redisLayer = (
   url: string,
   more: Partial<RedisOptions> = {},
@@ -89,7 +90,7 @@ export const redisLayer = (
         redisRevocations,
       ),
     ),
-    Layer.provide(store),
+    Layer.provideMerge(store),
     Layer.provide([metrics, Layer.succeed(Settings, { ...settings, ...own })]),
   )
 }

@@ -1,5 +1,6 @@
 import { Command } from "ioredis"
 import { freePort, type RedisProcess, startProcess } from "./redis-process.ts"
+import type { TlsFiles } from "./tls-files.ts"
 import { until } from "./until.ts"
 
 const MASTERS = 3
@@ -11,7 +12,7 @@ export interface RedisCluster {
   /** Who serves the slot of that key now, asked of the nodes that run. */
   readonly masterOf: (key: string) => Promise<RedisProcess>
   readonly replicaOf: (master: RedisProcess) => Promise<RedisProcess>
-  /** Every slot is served, and each node that runs says so. */
+  /** Every node runs, every slot is served and has a replica, and each node says so. */
   readonly isWhole: () => Promise<boolean>
   readonly moveSlotOf: (key: string, to: RedisProcess) => Promise<void>
   readonly stop: () => Promise<void>
@@ -39,17 +40,18 @@ const slotsOf = async (node: RedisProcess): Promise<{ first: number; last: numbe
 }
 
 /** Three masters with a replica each, put together by hand, so that each bus has a free port of its own. */
-export const startRedisCluster = async (more: readonly string[] = []): Promise<RedisCluster> => {
+export const startRedisCluster = async (tls?: TlsFiles): Promise<RedisCluster> => {
   const busPorts = await Promise.all(Array.from({ length: 2 * MASTERS }, freePort))
   const nodes = await Promise.all(
     busPorts.map((busPort) =>
       startProcess({
         args: (port, directory) => [
-          ...["--bind", "127.0.0.1", "--port", `${port}`, "--dir", directory, "--save", ""],
+          ...["--bind", "127.0.0.1", "--dir", directory, "--save", "", ...(tls?.args(port) ?? ["--port", `${port}`])],
           ...["--cluster-enabled", "yes", "--cluster-port", `${busPort}`, "--cluster-config-file", "nodes.conf"],
           ...["--cluster-node-timeout", "1500", "--cluster-replica-validity-factor", "0"],
-          ...["--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1", ...more],
+          ...["--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"],
         ],
+        ...(tls !== undefined && { connect: { tls: { ca: tls.ca } } }),
       }),
     ),
   )
@@ -68,20 +70,18 @@ export const startRedisCluster = async (more: readonly string[] = []): Promise<R
   })
   for (const [i, node] of nodes.slice(MASTERS).entries()) await run(node, "REPLICATE", ids[i] ?? "")
 
-  const runs = async (node: RedisProcess) => (await infoOf(node, "run_id")) !== undefined
   const isWhole = async () => {
-    const running: RedisProcess[] = []
-    for (const node of nodes) if (node.client.status === "ready" && (await runs(node))) running.push(node)
-    const states = await Promise.all(
-      running.map(async (node) => {
+    const views = await Promise.all(
+      nodes.map(async (node) => {
+        if (node.client.status !== "ready") return false
         const state = field(String(await run(node, "INFO").catch(() => "")), "cluster_state")
-        const [first] = await slotsOf(node)
-        const role = await infoOf(node, "role")
-        const link = role === "master" ? "up" : await infoOf(node, "master_link_status")
-        return state === "ok" && link === "up" && (first?.ports.length ?? 0) > 0
+        const isLinked =
+          (await infoOf(node, "role")) === "master" || (await infoOf(node, "master_link_status")) === "up"
+        const rows = await slotsOf(node)
+        return state === "ok" && isLinked && rows.length >= MASTERS && rows.every(({ ports }) => ports.length > 1)
       }),
     )
-    return running.length > 0 && states.every(Boolean)
+    return views.every(Boolean)
   }
   const rowOf = async (slot: number) => {
     for (const node of nodes) {
@@ -97,13 +97,9 @@ export const startRedisCluster = async (more: readonly string[] = []): Promise<R
     return found
   }
   const masterOf = async (key: string) => at((await rowOf(slotOf(key))).ports[0])
-  await until("the cluster to be whole", async () => {
-    if (!(await isWhole())) return false
-    const views = await Promise.all(nodes.map(slotsOf))
-    return views.every((rows) => rows.length === MASTERS && rows.every(({ ports }) => ports.length === 2))
-  })
+  await until("the cluster to be whole", isWhole)
   return {
-    url: `redis+cluster://${nodes.map(({ port }) => `127.0.0.1:${port}`).join(",")}`,
+    url: `redis${tls === undefined ? "" : "s"}+cluster://${nodes.map(({ port }) => `127.0.0.1:${port}`).join(",")}`,
     nodes,
     masterOf,
     replicaOf: async (master) => {

@@ -43,7 +43,7 @@ export const startProcess = async ({ args, connect = {} }: Start): Promise<Redis
   const directory = mkdtempSync(join(tmpdir(), "roomcast-redis-"))
   let child: ChildProcess
   let ended: Promise<void>
-  const client = new Redis({ port, host: "127.0.0.1", retryStrategy: () => 50, ...connect })
+  const client = new Redis({ port, host: "127.0.0.1", retryStrategy: () => 50, commandTimeout: 3_000, ...connect })
   client.on("error", () => {})
   const start = async () => {
     child = spawn("redis-server", args(port, directory), { stdio: "ignore" })

@@ -16,6 +16,8 @@ export interface RedisSentinel {
   readonly replica: RedisProcess
   /** The port of whoever the sentinels call the master. */
   readonly masterPort: () => Promise<number>
+  /** Asks for the replica to become the master. */
+  readonly failover: () => Promise<void>
   readonly stop: () => Promise<void>
 }
 
@@ -85,6 +87,9 @@ export const startRedisSentinel = async (password = ""): Promise<RedisSentinel> 
     masterPort: async () => {
       const address: unknown = await sentinels[0]?.client.call("SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME)
       return Array.isArray(address) ? Number(address[1]) : 0
+    },
+    failover: async () => {
+      await sentinels[0]?.client.call("SENTINEL", "FAILOVER", NAME)
     },
     stop: async () => {
       await Promise.all([...sentinels.map((one) => one.stop()), master.stop(), replica.stop()])

@@ -50,7 +50,7 @@ const clusterOfTwo = async () => {
   const prefix = `faults-${randomBytes(4).toString("hex")}`
   const [one, two] = await Promise.all([startNode(prefix), startNode(prefix)])
   await one.subscribe()
-  return { one, two }
+  return { one, two, prefix }
 }
 
 /** Publishes until told to stop, again where it is told to; answers with the ids that were accepted, in order. */
@@ -138,6 +138,23 @@ describe("a stream of messages from another node", () => {
     await Promise.all([server.client.flushall(), cut("pubsub")])
     await until("both to know again", () => one.told.length > 1 && two.told.length > 1)
     expect(one.told).toEqual(["new epoch", "new epoch"])
+  })
+
+  it("goes on in a new epoch where the store has gone back to one that was left", async () => {
+    const { one, prefix, two } = await clusterOfTwo()
+    await two.publish(A)
+    const [key = ""] = await server.client.keys(`${prefix}*:epoch`)
+    const former = await server.client.hgetall(key)
+    await server.client.del(key)
+    await until("both to know", () => one.told.length > 0 && two.told.length > 0)
+    await server.client.del(key)
+    await server.client.hset(key, former)
+    await until("both to know again", () => one.told.length > 1 && two.told.length > 1)
+    await until("both to be fresh", () => one.engine.isFresh() && two.engine.isFresh())
+    expect(one.engine.epoch()).toBe(two.engine.epoch())
+    expect(one.engine.epoch()).not.toBe(former["id"])
+    const { id } = await two.publish(A)
+    await until("the first of the new one", () => one.heard.includes(id))
   })
 
   it("is known to have a hole where its log was cut shorter than what was missed", async () => {
