@@ -177,6 +177,7 @@ const openEdges = async (
         }),
       ),
     nowMs,
+    nodes: undefined,
   })
   const api = getRequestListener(app.fetch, {
     errorHandler: answerMalformed(runtime),
@@ -205,7 +206,7 @@ const openEdges = async (
       const until = Date.now() + config.drain.time
       draining = true
       clients.drain()
-      await drainConnections(local, config.drain.time)
+      await drainConnections(local, clients.passedOn, config.drain.time)
       await endRequests(server, clients.close(), until)
       leaveRejections()
     },

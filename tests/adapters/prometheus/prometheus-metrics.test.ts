@@ -27,6 +27,8 @@ const GAUGES: Record<Gauge, number> = {
   connections_unwritten: 15,
   redis_channels: 16,
   redis_commands_in_flight: 17,
+  requests_passed_on: 18,
+  relays: 19,
 }
 const gauges = Object.keys(GAUGES) as Gauge[]
 

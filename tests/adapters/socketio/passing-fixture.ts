@@ -1,0 +1,87 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
+import { connect, type Socket } from "node:net"
+import type { Duplex } from "node:stream"
+import type { ConfigInput } from "#bootstrap/config-schema.ts"
+import { type SocketioNode, type SocketioNodeOptions, startSocketioNode } from "#tests/support/socketio-node.ts"
+
+export const SECRET = "0d6c3f1e9b8a47d2b5f1c0e7a9d84f36"
+
+const opened: (() => unknown)[] = []
+export const closeAll = async (): Promise<void> => {
+  await Promise.all(opened.splice(0).map((close) => close()))
+}
+
+export const portOf = (server: Server): number => {
+  const address = server.address()
+  if (address === null || typeof address === "string") throw new Error("no port")
+  return address.port
+}
+
+export interface Owner {
+  readonly url: string
+  readonly requests: IncomingMessage[]
+  readonly bodies: string[]
+  readonly upgrades: { readonly request: IncomingMessage; readonly socket: Duplex }[]
+}
+
+/** Another node, as the test has it: what reaches it is kept. */
+export const startOwner = async (
+  answer: (request: IncomingMessage, response: ServerResponse) => void = (_, response) => void response.end("ok"),
+): Promise<Owner> => {
+  const requests: IncomingMessage[] = []
+  const bodies: string[] = []
+  const upgrades: Owner["upgrades"] = []
+  const server = createServer((request, response) => {
+    const index = requests.push(request) - 1
+    bodies[index] = ""
+    request.on("data", (chunk) => (bodies[index] += chunk))
+    answer(request, response)
+  })
+  server.on("upgrade", (request, socket) => {
+    socket.on("error", () => socket.destroy())
+    upgrades.push({ request, socket })
+  })
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+  opened.push(() => {
+    server.close()
+    server.closeAllConnections()
+    for (const { socket } of upgrades) socket.destroy()
+  })
+  return { url: `http://127.0.0.1:${portOf(server)}`, requests, bodies, upgrades }
+}
+
+/** The node `first`, which knows of a node `other` at that address. */
+export const startFirst = async (
+  address: string,
+  more: { readonly change?: ConfigInput; readonly passOn?: SocketioNodeOptions["passOn"] } = {},
+): Promise<SocketioNode> => {
+  const nodes = new Map([["other", address]])
+  const node = await startSocketioNode({ node: "first", nodes, secret: SECRET, ...more })
+  opened.push(() => node.close())
+  return node
+}
+
+export const SESSION = "/socket.io/?EIO=4&transport=polling&sid=other.abc"
+export const WEBSOCKET = "/socket.io/?EIO=4&transport=websocket&sid=other.abc"
+export const UPGRADE = "Connection: Upgrade\r\nUpgrade: websocket\r\n"
+
+export interface RawConnection {
+  readonly tcp: Socket
+  readonly text: () => string
+  readonly isClosed: () => boolean
+}
+
+/** Writes bytes to a node as they are. */
+export const write = (url: string, text: string): RawConnection => {
+  const tcp = connect({ port: Number(new URL(url).port), host: "127.0.0.1" })
+  let received = ""
+  let closed = false
+  tcp.on("data", (chunk) => (received += chunk.toString("latin1")))
+  tcp.on("error", () => undefined)
+  tcp.on("close", () => (closed = true))
+  tcp.write(text)
+  opened.push(() => tcp.destroy())
+  return { tcp, text: () => received, isClosed: () => closed }
+}
+
+export const get = (path: string, headers = ""): string => `GET ${path} HTTP/1.1\r\nHost: x\r\n${headers}\r\n`

@@ -1,0 +1,7 @@
+import process from "node:process"
+import { startSocketioNode } from "./socketio-node.ts"
+
+/** A node in a process of its own; its options as JSON, `nodes` as a list of pairs. */
+const { nodes, ...options } = JSON.parse(process.argv[2] ?? "{}")
+const { url } = await startSocketioNode({ ...options, nodes: new Map(nodes) })
+process.stdout.write(`listening ${url}\n`)
