@@ -2,6 +2,7 @@ import { z } from "zod"
 import { DEFAULT_LIMITS } from "#domain/limits.ts"
 import {
   eventPatternFault,
+  isAdvertised,
   isHost,
   isHttpUrl,
   isKeyHash,
@@ -181,6 +182,11 @@ export const configSchema = z.strictObject({
     "The address it listens at. In production 0.0.0.0, else 127.0.0.1.",
     "an IP address or a host's name",
     isHost,
+  ).optional(),
+  advertise: text(
+    "Where the other nodes reach this one. Made from host and port: in production, where it listens at every address, the machine's first one.",
+    'http:// with a host and a port, such as "http://10.0.0.1:8137"',
+    isAdvertised,
   ).optional(),
   engine: oneOf("Where shared state lives.", ["memory"], " (the redis engine comes later)").default("memory"),
   nodeId: text(

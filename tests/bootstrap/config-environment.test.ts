@@ -6,6 +6,7 @@ import { loaded, mistakesIn } from "./load-from.ts"
 const EXAMPLES: Readonly<Record<string, readonly [string, unknown]>> = {
   port: ["9000", 9000],
   host: ["10.1.2.3", "10.1.2.3"],
+  advertise: ["http://10.1.2.3:8137", "http://10.1.2.3:8137"],
   engine: ["memory", "memory"],
   nodeId: ["pod-1", "pod-1"],
   handlers: ["./handlers", "./handlers"],
