@@ -1,10 +1,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import { connect, type Socket } from "node:net"
 import type { Duplex } from "node:stream"
-import type { ConfigInput } from "#bootstrap/config-schema.ts"
+import { freePort } from "#tests/support/gateway.ts"
+import { SECRET, spawnNode } from "#tests/support/passing-nodes.ts"
 import { type SocketioNode, type SocketioNodeOptions, startSocketioNode } from "#tests/support/socketio-node.ts"
-
-export const SECRET = "0d6c3f1e9b8a47d2b5f1c0e7a9d84f36"
 
 const opened: (() => unknown)[] = []
 export const closeAll = async (): Promise<void> => {
@@ -50,16 +49,34 @@ export const startOwner = async (
   return { url: `http://127.0.0.1:${portOf(server)}`, requests, bodies, upgrades }
 }
 
-/** The node `first`, which knows of a node `other` at that address. */
-export const startFirst = async (
+export const RUNTIMES = ["node", "deno"] as const
+
+export type StartFirst = (
   address: string,
-  more: { readonly change?: ConfigInput; readonly passOn?: SocketioNodeOptions["passOn"] } = {},
-): Promise<SocketioNode> => {
-  const nodes = new Map([["other", address]])
-  const node = await startSocketioNode({ node: "first", nodes, secret: SECRET, ...more })
-  opened.push(() => node.close())
-  return node
-}
+  more?: Pick<SocketioNodeOptions, "change" | "passOn">,
+) => Promise<Pick<SocketioNode, "url" | "close">>
+
+/** The node `first`, which knows of a node `other` at that address: on Node in this process, on Deno in one of its own. */
+export const firstOn =
+  (runtime: (typeof RUNTIMES)[number]): StartFirst =>
+  async (address, more = {}) => {
+    const options = { node: "first", nodes: new Map([["other", address]]), secret: SECRET, ...more }
+    if (runtime === "node") {
+      const node = await startSocketioNode(options)
+      opened.push(() => node.close())
+      return node
+    }
+    const { process, url } = await spawnNode("deno", { ...options, port: await freePort() })
+    opened.push(() => process.kill("SIGKILL"))
+    const exited = new Promise<void>((resolve) => process.once("exit", () => resolve()))
+    return {
+      url,
+      close: () => {
+        process.kill("SIGTERM")
+        return exited
+      },
+    }
+  }
 
 export const SESSION = "/socket.io/?EIO=4&transport=polling&sid=other.abc"
 export const WEBSOCKET = "/socket.io/?EIO=4&transport=websocket&sid=other.abc"
