@@ -3,7 +3,7 @@ import * as Context from "effect/Context"
 import * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import { PrometheusText } from "#adapters/prometheus/prometheus-text.ts"
-import { type SocketioOptions, socketioServer } from "#adapters/socketio/socketio-server.ts"
+import { type SocketioOptions, type SocketioServer, socketioServer } from "#adapters/socketio/socketio-server.ts"
 import { engineEvents } from "#application/engine-events.ts"
 import { Engine } from "#application/ports/engine.ts"
 import { Metrics } from "#application/ports/metrics.ts"
@@ -24,6 +24,7 @@ export interface SocketioNodeOptions {
 
 export interface SocketioNode {
   readonly url: string
+  readonly passedOn: SocketioServer["passedOn"]
   readonly close: () => Promise<void>
 }
 
@@ -68,6 +69,7 @@ export const startSocketioNode = async (options: SocketioNodeOptions): Promise<S
   const address = server.address()
   return {
     url: `http://127.0.0.1:${typeof address === "object" && address !== null ? address.port : port}`,
+    passedOn: clients.passedOn,
     close: async () => {
       const closing = clients.close()
       server.closeAllConnections()

@@ -4,9 +4,9 @@ import { connect } from "node:net"
 import process from "node:process"
 import { afterEach, describe, expect, it } from "vitest"
 import { SECRET } from "#tests/support/passing-nodes.ts"
-import { metricOf } from "#tests/support/socketio-node.ts"
+import { metricOf, startSocketioNode } from "#tests/support/socketio-node.ts"
 import { settle, until } from "#tests/support/until.ts"
-import { closeAll, firstOn, get, RUNTIMES, SESSION, startOwner, write } from "./passing-fixture.ts"
+import { closeAll, firstOn, get, RUNTIMES, SESSION, startOwner, UPGRADE, WEBSOCKET, write } from "./passing-fixture.ts"
 
 afterEach(closeAll)
 
@@ -131,6 +131,29 @@ describe.each(RUNTIMES)("on %s", (runtime) => {
       expect(answering?.writableLength).toBe(0)
     })
 
+    it("waits for an answer longer than a connection is kept for the next request", async () => {
+      const owner = await startOwner((_, response) => void setTimeout(() => response.end("late"), 3_000))
+      const first = await startFirst(owner.url)
+      expect(await (await fetch(first.url + SESSION)).text()).toBe("late")
+      expect(owner.connections()).toBe(1)
+      await until("the connection to be closed by who opened it", () => owner.connections() === 0)
+    })
+
+    it("comes with headers byte for byte, whatever characters they are taken for on the way", async () => {
+      const owner = await startOwner()
+      const first = await startFirst(owner.url)
+      const lines = "X-Strange: \u00e9 \u20ac \u010aX-Injected: 1\r\nX-Plain: a\tb\r\n"
+      const client = write(first.url, get(SESSION, lines))
+      await until("the answer", () => client.text().includes("ok"))
+      write(first.url, get(WEBSOCKET, UPGRADE + lines))
+      await until("the upgrade", () => owner.upgrades.length === 1)
+      for (const request of [owner.requests[0], owner.upgrades[0]?.request]) {
+        const strange = Buffer.from(String(request?.headers["x-strange"]), "latin1").toString()
+        expect([strange, request?.headers["x-plain"]]).toEqual(["\u00e9 \u20ac \u010aX-Injected: 1", "a\tb"])
+        expect(request?.headers).not.toHaveProperty("x-injected")
+      }
+    })
+
     it("is given up there when its client goes away", async () => {
       const owner = await startOwner(() => undefined)
       const first = await startFirst(owner.url)
@@ -229,4 +252,27 @@ describe.each(RUNTIMES)("on %s", (runtime) => {
       stop()
     }
   })
+})
+
+it("what is open is cut the oldest first, as many as are asked for; a POST ends by itself", async () => {
+  const owner = await startOwner(() => undefined)
+  const nodes = new Map([["other", owner.url]])
+  const first = await startSocketioNode({ node: "first", nodes, secret: SECRET })
+  try {
+    const post = write(first.url, `POST ${SESSION} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n40`)
+    await until("the POST", () => owner.requests.length === 1)
+    const poll = write(first.url, get(SESSION))
+    await until("the poll", () => owner.requests.length === 2)
+    const websocket = write(first.url, get(WEBSOCKET, UPGRADE))
+    await until("the WebSocket", () => owner.upgrades.length === 1)
+    expect(first.passedOn.size).toBe(2)
+    first.passedOn.closeOldest(1)
+    await until("the poll to be cut", poll.isClosed)
+    expect([websocket.isClosed(), first.passedOn.size]).toEqual([false, 1])
+    first.passedOn.closeOldest(5)
+    await until("the WebSocket to be cut", websocket.isClosed)
+    expect([post.isClosed(), first.passedOn.size]).toEqual([false, 0])
+  } finally {
+    await first.close()
+  }
 })

@@ -20,6 +20,8 @@ export interface Owner {
   readonly url: string
   readonly requests: IncomingMessage[]
   readonly bodies: string[]
+  /** TCP connections that are open. */
+  readonly connections: () => number
   readonly upgrades: { readonly request: IncomingMessage; readonly socket: Duplex }[]
 }
 
@@ -36,6 +38,13 @@ export const startOwner = async (
     request.on("data", (chunk) => (bodies[index] += chunk))
     answer(request, response)
   })
+  let connections = 0
+  server.on("connection", (tcp) => {
+    connections++
+    tcp.on("close", () => connections--)
+  })
+  // The other side closes first what is idle, or the test sees that it does not.
+  server.keepAliveTimeout = 60_000
   server.on("upgrade", (request, socket) => {
     socket.on("error", () => socket.destroy())
     upgrades.push({ request, socket })
@@ -46,7 +55,7 @@ export const startOwner = async (
     server.closeAllConnections()
     for (const { socket } of upgrades) socket.destroy()
   })
-  return { url: `http://127.0.0.1:${portOf(server)}`, requests, bodies, upgrades }
+  return { url: `http://127.0.0.1:${portOf(server)}`, requests, bodies, connections: () => connections, upgrades }
 }
 
 export const RUNTIMES = ["node", "deno"] as const
