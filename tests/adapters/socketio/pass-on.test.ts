@@ -154,6 +154,26 @@ describe.each(RUNTIMES)("on %s", (runtime) => {
       }
     })
 
+    it("is cut where its client does not read the answer", async () => {
+      const owner = await startOwner((_, response) => void response.end(Buffer.alloc(64_000_000)))
+      const first = await startFirst(owner.url, { passOn: { waits: { answerMs: 300 } } })
+      write(first.url, get(SESSION)).tcp.pause()
+      await until("it to be passed on", () => owner.requests.length === 1)
+      await until("it to be gone here", async () => (await metricOf(first.url, PASSED)) === 0)
+      await until("it to be gone there", () => owner.requests[0]?.socket.destroyed === true)
+    })
+
+    it("whose body nobody takes leaves its connection to the next", async () => {
+      const first = await startFirst("http://127.0.0.1:1")
+      const body = "x".repeat(2_000_000)
+      const client = write(
+        first.url,
+        `POST ${SESSION} HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body}${get(SESSION)}`,
+      )
+      await until("both answers", () => client.text().split("Session ID unknown").length === 3 || client.isClosed())
+      expect(client.text()).toMatch(/^HTTP\/1\.1 400 /)
+    })
+
     it("is given up there when its client goes away", async () => {
       const owner = await startOwner(() => undefined)
       const first = await startFirst(owner.url)
@@ -161,7 +181,7 @@ describe.each(RUNTIMES)("on %s", (runtime) => {
       await until("the other node to have it", () => owner.requests.length === 1)
       expect(await metricOf(first.url, PASSED)).toBe(1)
       tcp.destroy()
-      await until("it to be gone there", () => owner.requests[0]?.destroyed === true)
+      await until("it to be gone there", () => owner.requests[0]?.socket.destroyed === true)
       await until("it to be gone here", async () => (await metricOf(first.url, PASSED)) === 0)
     })
 

@@ -59,16 +59,21 @@ describe.each(RUNTIMES)("on %s", (runtime) => {
       await until("both ways", () => received === "\x81\x00\xff" && client.text() === `${SWITCHED}\x82\xfe`)
     })
 
-    it("ends with what the other node said last", async () => {
+    it("ends with what the other node said last, also where its client reads slowly", async () => {
       const { client, first, upgrade } = await open()
-      const last = "x".repeat(1_000_000)
+      const { tcp } = client
+      tcp.on("data", () => {
+        tcp.pause()
+        setTimeout(() => tcp.resume(), 2)
+      })
+      const last = "x".repeat(8_000_000)
       upgrade.socket.end(last)
       await gone(client)
       expect(client.text().length).toBe(SWITCHED.length + last.length)
       await isOver(first.url)
     })
 
-    it.each(["end", "destroy"] as const)("ends there where its client goes (%s)", async (goes) => {
+    it.each(["end", "destroy", "resetAndDestroy"] as const)("ends there where its client goes (%s)", async (goes) => {
       const { client, first, upgrade } = await open()
       upgrade.socket.on("end", () => upgrade.socket.end())
       client.tcp[goes]()
