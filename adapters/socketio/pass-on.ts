@@ -126,6 +126,7 @@ export class PassOn {
       port: Number(url.port === "" ? 80 : url.port),
       headers: { ...endToEndHeaders(request.headers), ...proof },
       waits: this.waits,
+      late: () => this.options.metrics.limitHit("pass_on_wait"),
     }
   }
 }

@@ -23,6 +23,7 @@ export const passRequest = (request: IncomingMessage, response: ServerResponse, 
   })
   let timer: NodeJS.Timeout | undefined
   const lapsed = (): void => {
+    passage.late()
     if (response.headersSent) response.destroy()
     else upstream.destroy(new Error("the node takes too long"))
   }

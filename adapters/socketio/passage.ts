@@ -19,6 +19,8 @@ export interface Passage {
   readonly waits: Waits
   /** That node cannot be reached, or answers nothing: whoever sent the request has heard nothing yet. */
   readonly gone: () => void
+  /** One of the waits was over. */
+  readonly late: () => void
   /** It is over, once. */
   readonly done: () => void
 }

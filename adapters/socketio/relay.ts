@@ -31,6 +31,14 @@ export const relay = (request: IncomingMessage, client: Duplex, first: Buffer, p
     upstream.destroy()
     client.destroy()
   }
+  const unanswered = (): void => {
+    passage.late()
+    upstream.destroy()
+  }
+  const stalled = (): void => {
+    passage.late()
+    cut()
+  }
   const stalls = new Map<Duplex, NodeJS.Timeout>()
   const flowing = (to: Duplex): void => {
     clearTimeout(stalls.get(to))
@@ -40,7 +48,7 @@ export const relay = (request: IncomingMessage, client: Duplex, first: Buffer, p
   const pour = (from: Duplex, to: Duplex, end: boolean): void => {
     from.pipe(to, { end })
     from.on("data", () => {
-      if (to.writableNeedDrain && !stalls.has(to)) stalls.set(to, setTimeout(cut, waits.stallMs))
+      if (to.writableNeedDrain && !stalls.has(to)) stalls.set(to, setTimeout(stalled, waits.stallMs))
     })
     to.on("drain", () => flowing(to))
   }
@@ -59,11 +67,11 @@ export const relay = (request: IncomingMessage, client: Duplex, first: Buffer, p
     if (upstream.closed) over()
   }
 
-  wait(waits.connectMs, () => upstream.destroy())
+  wait(waits.connectMs, unanswered)
   client.on("error", clientFailed)
   client.on("close", clientClosed)
   upstream.on("connect", () => {
-    wait(waits.answerMs, () => upstream.destroy())
+    wait(waits.answerMs, unanswered)
     upstream.write(requestHead(request.url ?? "/", others), "latin1")
     if (first.length > 0) upstream.write(first)
     pour(upstream, client, false)

@@ -161,6 +161,7 @@ describe.each(RUNTIMES)("on %s", (runtime) => {
       await until("it to be passed on", () => owner.requests.length === 1)
       await until("it to be gone here", async () => (await metricOf(first.url, PASSED)) === 0)
       await until("it to be gone there", () => owner.requests[0]?.socket.destroyed === true)
+      expect(await metricOf(first.url, 'roomcast_limit_hits_total{limit="pass_on_wait"}')).toBe(1)
     })
 
     it("whose body nobody takes leaves its connection to the next", async () => {

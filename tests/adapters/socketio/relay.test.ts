@@ -104,6 +104,7 @@ describe.each(RUNTIMES)("on %s", (runtime) => {
       from.on("error", () => undefined)
       await isOver(first.url)
       await until("the other side to be cut", () => from.destroyed)
+      expect(await metricOf(first.url, 'roomcast_limit_hits_total{limit="pass_on_wait"}')).toBe(1)
     })
 
     it("is refused by this node as an unknown session where the other is gone or does not answer", async () => {
@@ -115,6 +116,8 @@ describe.each(RUNTIMES)("on %s", (runtime) => {
         expect(client.text()).toMatch(/^HTTP\/1\.1 400 /)
         expect(client.text()).toContain("Session ID unknown")
         await isOver(url)
+        const waited = url === mute.url ? 1 : 0
+        expect(await metricOf(url, 'roomcast_limit_hits_total{limit="pass_on_wait"}')).toBe(waited)
       }
     })
 
