@@ -7,6 +7,9 @@ export const isHttpUrl = (value: string): boolean => {
   return url !== null && /^https?:$/.test(url.protocol) && url.username === "" && url.password === ""
 }
 
+/** Nodes speak plain HTTP with each other; where to is a host, not a path. */
+export const isAdvertised = (value: string): boolean => isHttpUrl(value) && /^http:\/\/[^/?#]+\/?$/.test(value)
+
 /** What a browser sends as `Origin`, or `*`. RFC 6454, 6.1. */
 export const isOrigin = (value: string): boolean =>
   value === "*" || (isHttpUrl(value) && new URL(value).origin === value)

@@ -2,6 +2,7 @@ import { z } from "zod"
 import { DEFAULT_LIMITS } from "#domain/limits.ts"
 import {
   eventPatternFault,
+  isAdvertised,
   isHost,
   isHttpUrl,
   isKeyHash,
@@ -164,6 +165,11 @@ export const configSchema = z.strictObject({
     "memory",
     "redis",
   ]).default("memory"),
+  advertise: text(
+    "Where the other nodes reach this one. Made from host and port: in production, where it listens at every address, the machine's first one.",
+    'http:// with a host and a port, such as "http://10.0.0.1:8137"',
+    isAdvertised,
+  ).optional(),
   nodeId: text(
     "This node's name, unlike any other's; else one is made.",
     "1-63 letters, digits, . _ -, first a letter or digit",

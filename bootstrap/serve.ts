@@ -25,6 +25,7 @@ import { obeyCommand } from "#application/use-cases/obey-command.ts"
 import { renewSessions } from "#application/use-cases/renew-sessions.ts"
 import { tendConnections } from "#application/use-cases/tend-connections.ts"
 import { tendDepartures } from "#application/use-cases/tend-departures.ts"
+import { advertisedAddress } from "./advertise.ts"
 import type { Config } from "./config.ts"
 import { drainConnections, endRequests } from "./drain.ts"
 import { handlerActions, type RunPromise } from "./handler-actions.ts"
@@ -138,6 +139,7 @@ const openEdges = async (
   const engine = Context.get(services, Engine)
   const metrics = Context.get(services, Metrics)
   const local = Context.get(services, LocalConnections)
+  const registry = Context.get(services, NodeRegistry)
   const nowMs = (): number => Date.now()
   engine.start(engineEvents(services, nowMs))
   Context.get(services, NodeCommands).serve((command) => Effect.provideContext(obeyCommand(command), services))
@@ -182,6 +184,7 @@ const openEdges = async (
         }),
       ),
     nowMs,
+    nodes: registry,
   })
   const api = getRequestListener(app.fetch, {
     errorHandler: answerMalformed(runtime),
@@ -200,8 +203,8 @@ const openEdges = async (
   runtime.runFork(tended(tendDepartures(), TENDED_EACH_MS))
   runtime.runFork(tended(renewSessions(), RENEWED_EACH_MS))
   const port = await listen(server, config.port, config.host)
-  const self = describeNode(services, { address: `http://${config.host}:${port}`, startedAt: Date.now() })
-  await runtime.runPromise(Effect.ignore(Context.get(services, NodeRegistry).announce(self)))
+  const self = describeNode(services, { address: advertisedAddress(config, port), startedAt: Date.now() })
+  await runtime.runPromise(Effect.ignore(registry.announce(self)))
   const leaveRejections = logStrayRejections(runtime)
   const host = config.host.includes(":") ? `[${config.host}]` : config.host
   const url = `http://${host}:${port}`
@@ -213,7 +216,7 @@ const openEdges = async (
       const until = Date.now() + config.drain.time
       draining = true
       clients.drain()
-      await drainConnections(local, config.drain.time)
+      await drainConnections(local, clients.passedOn, config.drain.time)
       await endRequests(server, clients.close(), until)
       leaveRejections()
     },

@@ -14,6 +14,8 @@ const HELP = {
   revocations: "Revocations in force.",
   rate_limit_keys: "Keys whose rate is being limited.",
   address_limit_keys: "Addresses whose rate of connecting is being limited.",
+  requests_passed_on: "Polling requests that are being passed on to the node that has their session.",
+  relays: "WebSockets that are relayed to the node that has their session.",
   webhook_queue: "Notices that wait to be sent to the backend.",
   webhook_in_flight: "Requests to the backend under way.",
   redis_channels: "Rooms that this node is subscribed to.",

@@ -148,6 +148,7 @@ export class NodeEngine {
       const [sessionId = "", owner] = text.split(" ")
       this.events?.taken(sessionId, Number(owner))
     } else if (channel === this.nodeChannel) this.parts.state.onNodeWord(text)
+    else if (channel === this.parts.state.newcomersChannel) this.renewLease().catch(unlessAway)
     else if (channel === this.wideBeat) for (const lane of this.lanes) if (lane.isWide) lane.beatAt = Date.now()
   }
 
@@ -165,7 +166,7 @@ export class NodeEngine {
     const { node } = this.parts
     const channels = partitions.flatMap((each) => [each.beatChannel(node), ...this.rooms.channelsOf(each)])
     try {
-      const own = [this.takenChannel, this.nodeChannel, this.wideBeat]
+      const own = [this.takenChannel, this.nodeChannel, this.wideBeat, this.parts.state.newcomersChannel]
       await subscriber.subscribeAll(isWide ? [...own, ...channels] : channels)
       if (isWide) {
         await this.parts.lease.beat()

@@ -8,7 +8,7 @@ import { RedisStore } from "./redis-store.ts"
 export const redisNodeRegistry: Layer.Layer<NodeRegistry, never, RedisStore> = Layer.effect(
   NodeRegistry,
   Effect.gen(function* () {
-    const { lease } = yield* RedisStore
+    const { lease, state } = yield* RedisStore
     return {
       list: () =>
         askRedis(async () => {
@@ -21,9 +21,10 @@ export const redisNodeRegistry: Layer.Layer<NodeRegistry, never, RedisStore> = L
       },
       secret: () => lease.secret,
       announce: (describe) =>
-        askRedis(() => {
+        askRedis(async () => {
           lease.describe = describe
-          return lease.beat()
+          await lease.beat()
+          await state.commands.run("PUBLISH", state.newcomersChannel, "")
         }),
     }
   }),

@@ -75,6 +75,11 @@ export class StoreState {
     this.recordTtlMs = Math.max(2 * longestHistoryMs, options.shortestRecordMs)
   }
 
+  /** Heard by every node: another one has begun to listen. */
+  get newcomersChannel(): string {
+    return `${this.options.prefix}:newcomers`
+  }
+
   /** Heard by one node, whatever it is in. */
   nodeChannel(node: string): string {
     return `${this.options.prefix}:node:${node}`

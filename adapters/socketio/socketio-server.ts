@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import { Server, type Socket } from "socket.io"
 import { Encoder } from "socket.io-parser"
 import type { Metrics } from "#application/ports/metrics.ts"
+import type { NodeRegistry } from "#application/ports/node-registry.ts"
 import { type Code, ERRORS, errorBody, Refusal } from "#domain/errors.ts"
 import type { Limits } from "#domain/limits.ts"
 import { clientAddress } from "./client-address.ts"
@@ -13,8 +14,10 @@ import { ClientSession } from "./connect-client.ts"
 import { EngineConnections } from "./engine-connections.ts"
 import { withoutResponse } from "./forget-request.ts"
 import { HandshakeGuard } from "./handshake-guard.ts"
+import { Hops } from "./hops.ts"
 import { BoundedDecoder } from "./packet-decoder.ts"
 import { PacketEncoder } from "./packet-encoder.ts"
+import { PassOn, type PassOnOptions } from "./pass-on.ts"
 import type { Run } from "./run.ts"
 import { BoundedWebSocketServer } from "./websocket-engine.ts"
 
@@ -28,6 +31,9 @@ export interface SocketioOptions {
   /** A header that a peer who is no trusted proxy sent; told once. */
   readonly onUntrustedForwarding: (peer: string) => void
   readonly nowMs: () => number
+  /** The other nodes; undefined: there are none. */
+  readonly nodes: Pick<NodeRegistry["Service"], "addressOf" | "secret"> | undefined
+  readonly passOn?: Pick<PassOnOptions, "most" | "waits">
 }
 
 export interface SocketioServer {
@@ -35,6 +41,8 @@ export interface SocketioServer {
   readonly handleRequest: (request: IncomingMessage, response: ServerResponse) => void
   readonly handleUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void
   readonly connections: () => number
+  /** What is passed on to other nodes and open: a draining node sends these away, too. */
+  readonly passedOn: Pick<PassOn, "size" | "closeOldest">
   /** From here on handshakes are refused with 503. */
   readonly drain: () => void
   /** Cuts who is still there, and ends. */
@@ -49,6 +57,12 @@ const SWEEP_MS = 10_000
 const PACKET_OVERHEAD = 16_384
 /** Bounds what is read where no limit is configured; the HTTP API reads as much. */
 const MAX_PACKET = 10_485_760
+
+const FULL = {
+  code: "node_full",
+  detail: "this node passes on to others as much as it may",
+  retryAfterMs: 2_000,
+} as const
 
 /** engine.io's own listeners, taken off the server: what is ours to decide is decided before it. */
 const takeListeners = (server: HttpServer, event: "request" | "upgrade"): ((...args: unknown[]) => void) => {
@@ -67,7 +81,9 @@ const sidOf = ({ url = "" }: IncomingMessage): string | undefined =>
 export const socketioServer = (server: HttpServer, options: SocketioOptions): SocketioServer => {
   const { limits, metrics, node, nowMs, run } = options
   let draining = false
-  const addressOf = clientAddress(options.trustedProxies, options.onUntrustedForwarding)
+  const hops = new Hops(() => options.nodes?.secret())
+  const ownAddressOf = clientAddress(options.trustedProxies, options.onUntrustedForwarding)
+  const addressOf = (request: IncomingMessage): string => hops.clientOf(request) ?? ownAddressOf(request)
   const io = new Server(server, {
     serveClient: false,
     connectTimeout: CONNECT_MS,
@@ -97,6 +113,14 @@ export const socketioServer = (server: HttpServer, options: SocketioOptions): So
   const sweep = setInterval(() => guard.sweep(), SWEEP_MS)
   sweep.unref()
 
+  const passOn = new PassOn({
+    node,
+    hops,
+    addressOf: (other) => options.nodes?.addressOf(other),
+    clientOf: addressOf,
+    metrics,
+    ...options.passOn,
+  })
   const engine = new EngineConnections(io.engine, { ...limits, nowMs, limitHit: metrics.limitHit })
   const sessions = new WeakMap<Socket, ClientSession>()
   const joined = new WeakSet<Socket["client"]>()
@@ -133,20 +157,35 @@ export const socketioServer = (server: HttpServer, options: SocketioOptions): So
 
   return {
     handleRequest: (request, response) => {
+      hops.receive(request)
+      const sid = sidOf(request)
+      const answer = (): void => engineRequest(request, response)
+      if (sid !== undefined) {
+        const passed = passOn.request(request, response, sid, answer)
+        if (passed === "full") return guard.refuseRequest(FULL, response)
+        if (passed === "passed") return
+      }
       if (request.method === "GET") {
-        const sid = sidOf(request)
         const refusal = sid === undefined ? guard.check(request) : undefined
         if (refusal !== undefined) return guard.refuseRequest(refusal, response)
         const conn = sid === undefined ? undefined : engine.byId(sid)
         if (conn !== undefined) engine.bufferOf(conn).poll(request, response)
       }
-      engineRequest(request, response)
+      answer()
     },
     handleUpgrade: (request, socket, head) => {
-      const refusal = sidOf(request) === undefined ? guard.check(request) : undefined
-      if (refusal !== undefined) return guard.refuseUpgrade(refusal, socket)
-      withoutResponse(socket, () => engineUpgrade(request, socket, head))
+      hops.receive(request)
+      const sid = sidOf(request)
+      const answer = (): void => withoutResponse(socket, () => engineUpgrade(request, socket, head))
+      if (sid === undefined) {
+        const refusal = guard.check(request)
+        return refusal === undefined ? answer() : guard.refuseUpgrade(refusal, socket)
+      }
+      const passed = passOn.upgrade(request, socket, head, sid, answer)
+      if (passed === "full") guard.refuseUpgrade(FULL, socket)
+      else if (passed === "ours") answer()
     },
+    passedOn: passOn,
     connections,
     drain: () => {
       draining = true
@@ -154,6 +193,7 @@ export const socketioServer = (server: HttpServer, options: SocketioOptions): So
     close: async () => {
       clearInterval(sweep)
       engine.end()
+      passOn.end()
       await io.close()
     },
   }

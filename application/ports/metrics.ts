@@ -14,6 +14,8 @@ export type Gauge =
   | "revocations"
   | "rate_limit_keys"
   | "address_limit_keys"
+  | "requests_passed_on"
+  | "relays"
   | "webhook_queue"
   | "webhook_in_flight"
   | "outgoing_buffer_bytes"

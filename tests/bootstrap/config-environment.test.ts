@@ -11,6 +11,7 @@ const EXAMPLES: Readonly<Record<string, readonly [string, unknown]>> = {
   "redis.prefix": ["chat", "chat"],
   "redis.partitions": ["4", 4],
   "redis.waitReplicas": ["1", 1],
+  advertise: ["http://10.1.2.3:8137", "http://10.1.2.3:8137"],
   nodeId: ["pod-1", "pod-1"],
   handlers: ["./handlers", "./handlers"],
   handlerTimeout: ["7s", 7_000],

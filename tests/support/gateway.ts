@@ -19,7 +19,7 @@ const ROOT = new URL("../..", import.meta.url).pathname
 /** The runtime that the gateway is tested on: the project `journeys` is run once for each. */
 export const RUNTIME = process.env["ROOMCAST_TEST_RUNTIME"] === "deno" ? "deno" : "node"
 
-const COMMANDS = {
+export const COMMANDS = {
   node: [join(ROOT, "node_modules/node/bin/node"), []],
   deno: [join(ROOT, "node_modules/.bin/deno"), ["run", "-A", "--no-check"]],
 } as const

@@ -4,6 +4,8 @@ import process from "node:process"
 /** Programs that the tests need beside npm's packages, and Debian's package for each. */
 const NEEDED = [
   { program: "promtool", package: "prometheus", why: "checks the format of /metrics" },
+  { program: "nginx", package: "nginx", why: "is a load balancer that deploy has a configuration for" },
+  { program: "haproxy", package: "haproxy", why: "is another" },
   { program: "redis-server", package: "redis-server", why: "is what the redis engine is tested on" },
 ]
 

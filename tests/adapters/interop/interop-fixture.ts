@@ -115,6 +115,7 @@ export const startNode = async (redis: RedisServer, limits: Partial<Limits> = {}
   const http = createServer()
   const clients = socketioServer(http, {
     node: settings.node,
+    nodes: undefined,
     run: (effect, options) => runtime.runCallback(effect, options),
     metrics: Context.get(context, Metrics),
     limits: settings.limits,

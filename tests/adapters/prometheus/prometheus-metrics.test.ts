@@ -29,6 +29,8 @@ const GAUGES: Record<Gauge, number> = {
   redis_commands_in_flight: 17,
   node_commands: 18,
   peer_changes_waiting: 19,
+  requests_passed_on: 20,
+  relays: 21,
 }
 const gauges = Object.keys(GAUGES) as Gauge[]
 

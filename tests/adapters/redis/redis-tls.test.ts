@@ -1,6 +1,7 @@
 import { getCACertificates, setDefaultCACertificates } from "node:tls"
 import { afterAll, describe, expect, it } from "vitest"
-import { parseAddress, redisClient } from "#adapters/redis/redis-client.ts"
+import { parseAddress } from "#adapters/redis/redis-address.ts"
+import { redisClient } from "#adapters/redis/redis-client.ts"
 import { startRedisCluster } from "#tests/support/redis-cluster.ts"
 import { roomOfEach, startNode } from "#tests/support/redis-node.ts"
 import { startRedis } from "#tests/support/redis-server.ts"
