@@ -2,9 +2,15 @@ import { defineConfig } from "vitest/config"
 
 const JOURNEYS = ["tests/{journeys,security}/**/*.test.ts"]
 
+/** What the engine has to do with; the other journeys are about one node, or start their own. */
+const ON_REDIS = [
+  "tests/journeys/{backend-push,protocol,push-and-event,recovery,recovery-limits,recovery-load,webhooks}.test.ts",
+]
+
 /**
  * `units`: the parts, in this process. `journeys`: the gateway in a process of its own and stock clients; the same files
- * for the gateway on Node and on Deno. Time-outs are ceilings for a busy two-core machine, never claims about speed.
+ * for the gateway on Node and on Deno, with the memory engine, and those that the engine has to do with again with one
+ * node on Redis, and with three behind a balancer that knows nothing. Time-outs are ceilings for a busy two-core machine, never claims about speed.
  */
 export default defineConfig({
   test: {
@@ -27,6 +33,11 @@ export default defineConfig({
       },
       { extends: true, test: { name: "journeys", include: JOURNEYS, env: { ROOMCAST_TEST_RUNTIME: "node" } } },
       { extends: true, test: { name: "journeys-deno", include: JOURNEYS, env: { ROOMCAST_TEST_RUNTIME: "deno" } } },
+      { extends: true, test: { name: "journeys-redis", include: ON_REDIS, env: { ROOMCAST_TEST_ENGINE: "redis" } } },
+      {
+        extends: true,
+        test: { name: "journeys-cluster", include: ON_REDIS, env: { ROOMCAST_TEST_ENGINE: "cluster" } },
+      },
     ],
   },
 })
