@@ -2,6 +2,9 @@ import { defineConfig } from "vitest/config"
 
 const JOURNEYS = ["tests/{journeys,security}/**/*.test.ts"]
 
+/** Its nodes are processes of Node, whatever runs the other journeys. */
+const NODE_ONLY = ["tests/journeys/chaos.test.ts"]
+
 /**
  * `units`: the parts, in this process. `journeys`: the gateway in a process of its own and stock clients; the same files
  * for the gateway on Node and on Deno. Time-outs are ceilings for a busy two-core machine, never claims about speed.
@@ -22,11 +25,19 @@ export default defineConfig({
         extends: true,
         test: {
           name: "units",
-          include: ["tests/{domain,application,contracts,adapters,architecture,bootstrap}/**/*.test.ts"],
+          include: ["tests/{domain,application,contracts,adapters,architecture,bootstrap,chaos}/**/*.test.ts"],
         },
       },
       { extends: true, test: { name: "journeys", include: JOURNEYS, env: { ROOMCAST_TEST_RUNTIME: "node" } } },
-      { extends: true, test: { name: "journeys-deno", include: JOURNEYS, env: { ROOMCAST_TEST_RUNTIME: "deno" } } },
+      {
+        extends: true,
+        test: {
+          name: "journeys-deno",
+          include: JOURNEYS,
+          exclude: NODE_ONLY,
+          env: { ROOMCAST_TEST_RUNTIME: "deno" },
+        },
+      },
     ],
   },
 })

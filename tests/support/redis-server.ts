@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process"
+import { type ChildProcess, spawn } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
@@ -8,11 +8,14 @@ import { until } from "./until.ts"
 
 export interface RedisServer {
   readonly url: string
+  readonly port: number
   /** A connection of the test's own. */
   readonly client: Redis
   /** Ends it and forgets what it kept. */
   readonly stop: () => Promise<void>
   readonly signal: (signal: NodeJS.Signals) => void
+  /** After it was killed: starts it again on the same port and directory, and waits until it answers. */
+  readonly restart: () => Promise<void>
 }
 
 const freePort = (): Promise<number> =>
@@ -29,28 +32,35 @@ const freePort = (): Promise<number> =>
 export const startRedis = async (args: readonly string[] = ["--save", ""]): Promise<RedisServer> => {
   const port = await freePort()
   const directory = mkdtempSync(join(tmpdir(), "roomcast-redis-"))
-  const child = spawn("redis-server", ["--bind", "127.0.0.1", "--port", `${port}`, "--dir", directory, ...args], {
-    stdio: "ignore",
-  })
-  const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()))
+  const spawnServer = (): { readonly child: ChildProcess; readonly ended: Promise<void> } => {
+    const child = spawn("redis-server", ["--bind", "127.0.0.1", "--port", `${port}`, "--dir", directory, ...args], {
+      stdio: "ignore",
+    })
+    return { child, ended: new Promise((resolve) => child.once("exit", () => resolve())) }
+  }
+  let server = spawnServer()
   const client = new Redis({ port, host: "127.0.0.1", retryStrategy: () => 50 })
   client.on("error", () => {})
-  let ready = false
-  client.ping().then(
-    () => {
-      ready = true
-    },
-    () => {},
-  )
-  await until("redis-server to answer", () => ready)
+  const answers = (): Promise<boolean> =>
+    client.ping().then(
+      () => true,
+      () => false,
+    )
+  await until("redis-server to answer", answers)
   return {
     url: `redis://127.0.0.1:${port}`,
+    port,
     client,
-    signal: (signal) => void child.kill(signal),
+    signal: (signal) => void server.child.kill(signal),
+    restart: async () => {
+      await server.ended
+      server = spawnServer()
+      await until("redis-server to answer again", answers, 60_000)
+    },
     stop: async () => {
       client.disconnect()
-      child.kill("SIGKILL")
-      await ended
+      server.child.kill("SIGKILL")
+      await server.ended
       rmSync(directory, { recursive: true, force: true })
     },
   }

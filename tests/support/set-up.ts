@@ -5,6 +5,7 @@ import process from "node:process"
 const NEEDED = [
   { program: "promtool", package: "prometheus", why: "checks the format of /metrics" },
   { program: "redis-server", package: "redis-server", why: "is what the redis engine is tested on" },
+  { program: "nginx", package: "nginx", why: "is the load balancer before a cluster" },
 ]
 
 const isThere = (program: string): boolean => spawnSync("sh", ["-c", `command -v ${program}`]).status === 0
