@@ -56,7 +56,7 @@ export const enrol = Effect.fnUntraced(function* (
     connection.link.close(CLOSINGS.sessionTaken)
     return yield* Effect.fail(new Refusal("engine_unavailable", "the session was taken meanwhile"))
   }
-  return { connection, registered: yield* register(connection) }
+  return { connection, registered: yield* registerConnection(connection) }
 })
 
 /** The last step, in one turn with the look whether it is still there: from here on its close tells everybody. */
@@ -86,7 +86,8 @@ const connectionOf = (
     link,
   )
 
-const register = Effect.fnUntraced(function* (connection: LocalConnection) {
+/** Into the directory, in place of those that its session had; undone where it went away meanwhile. */
+export const registerConnection = Effect.fnUntraced(function* (connection: LocalConnection) {
   const { node } = yield* Settings
   const directory = yield* ConnectionDirectory
   const registered = yield* directory.register(

@@ -9,6 +9,7 @@ import type { Ids } from "./ports/ids.ts"
 import type { MessageLog } from "./ports/message-log.ts"
 import type { Metrics } from "./ports/metrics.ts"
 import type { NodeCommands } from "./ports/node-commands.ts"
+import type { NodeRegistry } from "./ports/node-registry.ts"
 import type { RateLimiter } from "./ports/rate-limiter.ts"
 import type { Revocations } from "./ports/revocations.ts"
 import type { SessionStore } from "./ports/session-store.ts"
@@ -29,6 +30,7 @@ export type Services =
   | MessageLog
   | Metrics
   | NodeCommands
+  | NodeRegistry
   | RateLimiter
   | Revocations
   | SessionStore

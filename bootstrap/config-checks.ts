@@ -57,6 +57,25 @@ const secretsDiffer: Check = ({ apiKey, jwt }) =>
     ? [{ path: ["apiKey"], found: "the same as jwt.secret", allowed: "another secret" }]
     : []
 
-const CHECKS: readonly Check[] = [oneKeySource, audiencesDiffer, rulesAreReached, idsDiffer, secretsDiffer]
+const redisIsNamed: Check = ({ engine, redis }) =>
+  engine === "redis" && redis.url === undefined
+    ? [
+        {
+          path: ["redis", "url"],
+          found: "nothing",
+          allowed: "the address of Redis: engine is redis",
+          given: ["engine"],
+        },
+      ]
+    : []
+
+const CHECKS: readonly Check[] = [
+  redisIsNamed,
+  oneKeySource,
+  audiencesDiffer,
+  rulesAreReached,
+  idsDiffer,
+  secretsDiffer,
+]
 
 export const crossFaults: Check = (config) => CHECKS.flatMap((check) => check(config))

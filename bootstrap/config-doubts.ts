@@ -51,6 +51,20 @@ const openOrigins: Doubt = ({ http }, production) =>
 const noRooms: Doubt = ({ rooms = [] }, production) =>
   production && rooms.length === 0 ? ["no rooms are configured: every room is refused"] : []
 
-const DOUBTS: readonly Doubt[] = [shortHistory, longGrace, smallBuffer, nobodyToAsk, withoutTls, openOrigins, noRooms]
+const unusedRedis: Doubt = ({ engine, redis }) =>
+  engine === "memory" && redis.url !== undefined
+    ? ["redis.url is not used: engine is memory; with engine: redis nodes share their state"]
+    : []
+
+const DOUBTS: readonly Doubt[] = [
+  unusedRedis,
+  shortHistory,
+  longGrace,
+  smallBuffer,
+  nobodyToAsk,
+  withoutTls,
+  openOrigins,
+  noRooms,
+]
 
 export const doubts: Doubt = (config, production) => DOUBTS.flatMap((doubt) => doubt(config, production))

@@ -1,4 +1,5 @@
 import { z } from "zod"
+import { parseAddress } from "#adapters/redis/redis-address.ts"
 import { DEFAULT_LIMITS } from "#domain/limits.ts"
 import {
   eventPatternFault,
@@ -120,6 +121,24 @@ const limits = z.strictObject({
   ),
 })
 
+const redis = z.strictObject({
+  url: secretText(
+    "Where Redis is: one server, servers watched by Sentinel with the master's name, or a Redis Cluster.",
+    "redis://user:password@host:6379/0, redis+sentinel://host:26379,host2:26379/mymaster or redis+cluster://host,host2; rediss for TLS",
+    (value) => parseAddress(value) !== undefined,
+  ).optional(),
+  prefix: text(
+    "What every key and channel in Redis begins with: deployments that share a server differ in it.",
+    "1-63 letters, digits, . _ -, first a letter or digit",
+    isNodeId,
+  ).default("roomcast"),
+  partitions: whole(
+    "Into how many parts rooms are spread. Where it is left out, 16 on Redis Cluster, else 1. All nodes have the same; another number makes every client begin anew.",
+    1,
+    64,
+  ).optional(),
+})
+
 const jwt = z.strictObject({
   secret: secretText(
     "Checks HS256, HS384 and HS512 tokens.",
@@ -182,7 +201,10 @@ export const configSchema = z.strictObject({
     "an IP address or a host's name",
     isHost,
   ).optional(),
-  engine: oneOf("Where shared state lives.", ["memory"], " (the redis engine comes later)").default("memory"),
+  engine: oneOf("Where shared state lives: in this one node, or in Redis, for any number of nodes.", [
+    "memory",
+    "redis",
+  ]).default("memory"),
   nodeId: text(
     "This node's name, unlike any other's; else one is made.",
     "1-63 letters, digits, . _ -, first a letter or digit",
@@ -208,6 +230,7 @@ export const configSchema = z.strictObject({
     })
     .describe("Who may reach it.")
     .prefault({}),
+  redis: redis.describe("What the redis engine needs.").prefault({}),
   apiKey: secretText(
     "One API key with every scope, as it is.",
     "text without spaces around it; in production 24 characters or more that nobody can guess",

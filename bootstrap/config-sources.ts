@@ -25,8 +25,6 @@ export interface Sources {
 
 /** Variables that are no keys: the file's name, and what `push` and `tail` read. */
 const OTHERS = ["ROOMCAST_CONFIG", "ROOMCAST_URL", "ROOMCAST_TOKEN"]
-/** Named in deployments that have Redis already; it means nothing to the memory engine. */
-const REDIS_URL = "ROOMCAST_REDIS_URL"
 
 /** Text from a mounted file, without the line end that editors put there; or what is wrong. */
 const readSecretFile = (key: Key, name: string, path: string, sources: Sources): string | Omit<Mistake, "source"> => {
@@ -46,8 +44,6 @@ const readEnvironment = (draft: ConfigDraft, sources: Sources): void => {
   for (const [name, value = ""] of Object.entries(sources.env).sort()) {
     if (!name.startsWith("ROOMCAST_") || value === "" || OTHERS.includes(name)) continue
     if (isFromKubernetes(name, value)) passedOver.push(name)
-    else if (name === REDIS_URL)
-      draft.warnings.push(`${name} is not used: the engine is memory, the redis engine comes later`)
     else left.set(name, value)
   }
   if (passedOver.length > 0)

@@ -7,12 +7,24 @@ import { memoryEngine } from "#adapters/memory/memory-engine.ts"
 import { memoryIdempotency } from "#adapters/memory/memory-idempotency.ts"
 import { memoryMessageLog } from "#adapters/memory/memory-message-log.ts"
 import { memoryNodeCommands } from "#adapters/memory/memory-node-commands.ts"
+import { memoryNodeRegistry } from "#adapters/memory/memory-node-registry.ts"
 import { memoryRateLimiter } from "#adapters/memory/memory-rate-limiter.ts"
 import { memoryRevocations } from "#adapters/memory/memory-revocations.ts"
 import { memorySessionStore } from "#adapters/memory/memory-session-store.ts"
 import { memoryStore } from "#adapters/memory/memory-store.ts"
 import { randomIds } from "#adapters/memory/random-ids.ts"
 import { prometheusMetrics } from "#adapters/prometheus/prometheus-metrics.ts"
+import { parseAddress } from "#adapters/redis/redis-address.ts"
+import { redisConnectionDirectory } from "#adapters/redis/redis-connection-directory.ts"
+import { redisEngine } from "#adapters/redis/redis-engine.ts"
+import { redisIdempotency } from "#adapters/redis/redis-idempotency.ts"
+import { redisMessageLog } from "#adapters/redis/redis-message-log.ts"
+import { redisNodeCommands } from "#adapters/redis/redis-node-commands.ts"
+import { redisNodeRegistry } from "#adapters/redis/redis-node-registry.ts"
+import { redisRateLimiter } from "#adapters/redis/redis-rate-limiter.ts"
+import { redisRevocations } from "#adapters/redis/redis-revocations.ts"
+import { redisSessionStore } from "#adapters/redis/redis-session-store.ts"
+import { redisStore } from "#adapters/redis/redis-store.ts"
 import { standardWebhookVerifier } from "#adapters/webhook/standard-webhook-verifier.ts"
 import { webhookBackend } from "#adapters/webhook/webhook-backend.ts"
 import { LocalConnections } from "#application/local-connections.ts"
@@ -25,6 +37,54 @@ import { toSettings } from "./to-settings.ts"
 /** A webhook's answer may have so many bytes, or what a message may have. */
 const ANSWER_BYTES = 102_400
 
+const memoryPorts = Layer.mergeAll(
+  memoryEngine,
+  memoryMessageLog,
+  memorySessionStore,
+  memoryConnectionDirectory,
+  memoryIdempotency,
+  memoryNodeCommands,
+  memoryNodeRegistry,
+  memoryRateLimiter,
+  memoryRevocations,
+).pipe(Layer.provide(memoryStore()))
+
+const BEAT_MS = 2_000
+const LEASE_MS = 10_000
+const IDEMPOTENCY_MS = 600_000
+const SHORTEST_RECORD_MS = 3_600_000
+const CLUSTER_PARTITIONS = 16
+
+const redisPorts = ({ redis: { partitions, prefix, url = "" } }: Config) => {
+  const address = parseAddress(url)
+  if (address === undefined) throw new Error("redis.url was not checked")
+  return redisEngine.pipe(
+    Layer.provideMerge(
+      Layer.mergeAll(
+        redisMessageLog,
+        redisSessionStore,
+        redisConnectionDirectory,
+        redisIdempotency,
+        redisNodeCommands,
+        redisNodeRegistry,
+        redisRateLimiter,
+        redisRevocations,
+      ),
+    ),
+    Layer.provide(
+      redisStore({
+        address,
+        prefix,
+        partitions: partitions ?? (address.kind === "cluster" ? CLUSTER_PARTITIONS : 1),
+        beatMs: BEAT_MS,
+        leaseMs: LEASE_MS,
+        idempotencyMs: IDEMPOTENCY_MS,
+        shortestRecordMs: SHORTEST_RECORD_MS,
+      }),
+    ),
+  )
+}
+
 /** Everything of one node but its edges, which are given this as a runtime and are closed before it. */
 export const layers = (config: Config, version: string, actions: HandlerActions["Service"]) => {
   const { jwt, log } = config
@@ -33,16 +93,8 @@ export const layers = (config: Config, version: string, actions: HandlerActions[
     Layer.succeed(HandlerActions, actions),
     prometheusMetrics({ version }),
   )
-  const engine = Layer.mergeAll(memoryEngine, memoryMessageLog, memorySessionStore).pipe(
-    Layer.provide(memoryStore()),
-    Layer.provideMerge(base),
-  )
+  const engine = (config.engine === "redis" ? redisPorts(config) : memoryPorts).pipe(Layer.provideMerge(base))
   const rest = Layer.mergeAll(
-    memoryConnectionDirectory,
-    memoryIdempotency,
-    memoryNodeCommands,
-    memoryRateLimiter,
-    memoryRevocations,
     randomIds,
     LocalConnections.layer,
     LocalRooms.layer,

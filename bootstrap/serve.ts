@@ -11,14 +11,18 @@ import { httpApp } from "#adapters/http/http-app.ts"
 import { answerMalformed, answerUnparsed } from "#adapters/http/malformed-request.ts"
 import { PrometheusText } from "#adapters/prometheus/prometheus-text.ts"
 import { PATH, socketioServer } from "#adapters/socketio/socketio-server.ts"
+import { describeNode } from "#application/describe-node.ts"
 import { engineEvents } from "#application/engine-events.ts"
 import { LocalConnections } from "#application/local-connections.ts"
 import { LocalRooms } from "#application/local-rooms.ts"
 import { Engine } from "#application/ports/engine.ts"
 import { Metrics } from "#application/ports/metrics.ts"
 import { NodeCommands } from "#application/ports/node-commands.ts"
+import { NodeRegistry } from "#application/ports/node-registry.ts"
+import { RENEWED_EACH_MS } from "#application/ports/session-store.ts"
 import type { Services } from "#application/services.ts"
 import { obeyCommand } from "#application/use-cases/obey-command.ts"
+import { renewSessions } from "#application/use-cases/renew-sessions.ts"
 import { tendConnections } from "#application/use-cases/tend-connections.ts"
 import { tendDepartures } from "#application/use-cases/tend-departures.ts"
 import type { Config } from "./config.ts"
@@ -36,6 +40,7 @@ export interface Running {
 
 const HEADERS_MS = 10_000
 const REQUEST_MS = 30_000
+const TENDED_EACH_MS = 1_000
 
 const listen = (server: Server, port: number, host: string): Promise<number> =>
   new Promise((resolve, reject) => {
@@ -115,14 +120,14 @@ export const serve = async (config: Config, { version }: { readonly version: str
   }
 }
 
-/** Once a second; an engine that is away is met again a second later. */
-const everySecond = <E, R>(work: Effect.Effect<void, E, R>): Effect.Effect<unknown, E, R> =>
+/** Again and again; an engine that is away is met again the next time. */
+const tended = <E, R>(work: Effect.Effect<void, E, R>, eachMs: number): Effect.Effect<unknown, E, R> =>
   work.pipe(
     Effect.catchCauseIf(
       (cause) => !Cause.hasInterruptsOnly(cause),
       (cause) => Effect.logWarning("connections could not be tended", cause),
     ),
-    Effect.repeat(Schedule.spaced("1 second")),
+    Effect.repeat(Schedule.spaced(eachMs)),
   )
 
 const openEdges = async (
@@ -191,9 +196,12 @@ const openEdges = async (
     if (isSocket(request)) clients.handleUpgrade(request, socket, head)
     else socket.destroy()
   })
-  runtime.runFork(everySecond(tendConnections()))
-  runtime.runFork(everySecond(tendDepartures()))
+  runtime.runFork(tended(tendConnections(), TENDED_EACH_MS))
+  runtime.runFork(tended(tendDepartures(), TENDED_EACH_MS))
+  runtime.runFork(tended(renewSessions(), RENEWED_EACH_MS))
   const port = await listen(server, config.port, config.host)
+  const self = describeNode(services, { address: `http://${config.host}:${port}`, startedAt: Date.now() })
+  await runtime.runPromise(Effect.ignore(Context.get(services, NodeRegistry).announce(self)))
   const leaveRejections = logStrayRejections(runtime)
   const host = config.host.includes(":") ? `[${config.host}]` : config.host
   const url = `http://${host}:${port}`

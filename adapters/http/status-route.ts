@@ -1,9 +1,10 @@
 import { Hono } from "hono"
+import { listNodes } from "#application/use-cases/list-nodes.ts"
 import { nodeStatus } from "#application/use-cases/node-status.ts"
 import { type Env, type Run, requireScope } from "./endpoint.ts"
 
-/** `/status`, this node, and `/nodes`, all that it knows of. DESIGN section 4. */
+/** `/status`, this node, and `/nodes`, the cluster. DESIGN section 4. */
 export const statusRoute = (run: Run): Hono<Env> =>
   new Hono<Env>()
     .get("/status", requireScope("read"), (c) => run(c, nodeStatus(), (status) => c.json(status)))
-    .get("/nodes", requireScope("read"), (c) => run(c, nodeStatus(), (status) => c.json({ items: [status] })))
+    .get("/nodes", requireScope("read"), (c) => run(c, listNodes(), (items) => c.json({ items })))

@@ -5,18 +5,11 @@ import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import { decodeNumber, encodeCursor } from "#application/page-cursor.ts"
 import { Metrics } from "#application/ports/metrics.ts"
-import { type Revocation, type RevocationInput, Revocations } from "#application/ports/revocations.ts"
+import { type Revocation, Revocations } from "#application/ports/revocations.ts"
 import { Settings } from "#application/ports/settings.ts"
 import { Refusal } from "#domain/errors.ts"
-import { type Issued, isRevokedBy } from "#domain/revocation.ts"
+import { type Issued, isRevokedBy, keptUntil, MAX_REVOCATIONS, subjectOf } from "#domain/revocation.ts"
 
-export const MAX_REVOCATIONS = 100_000
-
-/**
- * Twice the largest clock tolerance that can be configured (10 min): a token may say that it was issued so much later
- * than it was, or not say it and end so much later, and is then taken for valid so long after its end.
- */
-const MARGIN_MS = 1_200_000
 const SWEEP_PAUSE_MS = 1_000
 
 interface Kept {
@@ -25,11 +18,6 @@ interface Kept {
   /** ms since 1970 */
   readonly until: number
 }
-
-const userKey = (userId: string): string => `user ${userId}`
-const tokenKey = (tokenId: string): string => `token ${tokenId}`
-const subject = (input: RevocationInput): string =>
-  "userId" in input ? userKey(input.userId) : tokenKey(input.tokenId)
 
 export const memoryRevocations: Layer.Layer<Revocations, never, Metrics | Settings> = Layer.effect(
   Revocations,
@@ -45,18 +33,13 @@ export const memoryRevocations: Layer.Layer<Revocations, never, Metrics | Settin
 
     const forget = (kept: Kept): void => {
       byId.delete(kept.revocation.id)
-      const key = subject(kept.revocation)
+      const key = subjectOf(kept.revocation)
       const others = bySubject.get(key)
       if (others?.delete(kept) && others.size === 0) bySubject.delete(key)
     }
     const sweep = (): void => {
       sweptAt = clock.currentTimeMillisUnsafe()
       for (const kept of byId.values()) if (kept.until <= sweptAt) forget(kept)
-    }
-    const untilOf = (input: RevocationInput, now: number): number => {
-      if ("tokenId" in input)
-        return (input.expiresAt === undefined ? now + maxTokenLifetimeMs : input.expiresAt * 1000) + MARGIN_MS
-      return Math.max(now, input.issuedBefore * 1000) + maxTokenLifetimeMs + MARGIN_MS
     }
     const covers = (key: string, claims: Issued, now: number): boolean => {
       for (const kept of bySubject.get(key) ?? [])
@@ -85,9 +68,9 @@ export const memoryRevocations: Layer.Layer<Revocations, never, Metrics | Settin
             "userId" in input
               ? { id, createdAt: now, userId: input.userId, issuedBefore: input.issuedBefore }
               : { id, createdAt: now, tokenId: input.tokenId, expiresAt: input.expiresAt }
-          const kept: Kept = { revocation, number: ++newest, until: untilOf(input, now) }
+          const kept: Kept = { revocation, number: ++newest, until: keptUntil(input, now, maxTokenLifetimeMs) }
           byId.set(id, kept)
-          const key = subject(input)
+          const key = subjectOf(input)
           const others = bySubject.get(key)
           if (others === undefined) bySubject.set(key, new Set([kept]))
           else others.add(kept)
@@ -117,8 +100,9 @@ export const memoryRevocations: Layer.Layer<Revocations, never, Metrics | Settin
       isRevoked: (claims) =>
         Effect.sync(() => {
           const now = clock.currentTimeMillisUnsafe()
-          if (claims.tokenId !== undefined && covers(tokenKey(claims.tokenId), claims, now)) return true
-          return covers(userKey(claims.userId), claims, now)
+          const { tokenId, userId } = claims
+          if (tokenId !== undefined && covers(subjectOf({ tokenId }), claims, now)) return true
+          return covers(subjectOf({ userId, issuedBefore: 0 }), claims, now)
         }),
     }
   }),

@@ -91,6 +91,8 @@ export const memorySessionStore: Layer.Layer<SessionStore, never, MemoryStore | 
         }),
       join: (id, owner, room, entry) => write(id, owner, ({ session }) => session.rooms.set(room, entry)),
       leave: (id, owner, room) => write(id, owner, ({ session }) => session.rooms.delete(room)),
+      renew: (id, owner) =>
+        Effect.sync(() => (owned(id, owner) !== undefined ? "renewed" : all.has(id) ? "taken" : "gone")),
       drop: (id, owner, connectionId) => {
         const dropNow = (stored: Stored): void => {
           stored.droppedAt = state.nowMs()

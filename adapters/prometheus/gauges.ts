@@ -18,6 +18,7 @@ const HELP = {
   webhook_in_flight: "Requests to the backend under way.",
   redis_channels: "Rooms that this node is subscribed to.",
   redis_commands_in_flight: "Commands that wait for an answer of Redis.",
+  node_commands: "Commands to and from other nodes that are under way.",
   outgoing_buffer_bytes: "What waits to be written to clients.",
 } as const satisfies Record<Gauge, string>
 

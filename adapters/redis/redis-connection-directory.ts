@@ -59,9 +59,11 @@ const nextOf = (list: "connections" | "members", next: unknown): string | undefi
 /** One hash tag for all of it, so that each step on it is one script, whatever it touches. */
 class Directory {
   private readonly state: StoreState
+  private readonly lease: string
 
-  constructor(state: StoreState) {
+  constructor(state: StoreState, lease: string) {
     this.state = state
+    this.lease = lease
   }
 
   async register(entry: ConnectionEntry, replaced: readonly string[]): Promise<Registered> {
@@ -70,7 +72,7 @@ class Directory {
     const json = info === undefined ? "" : JSON.stringify(info)
     const entered = rooms.filter((room) => !isGatewayRoom(room))
     const [stayed, count] = listOf(
-      await this.run(REGISTER, [...fields, json, replaced.length, ...replaced, ...entered]),
+      await this.run(REGISTER, [...fields, json, this.lease, replaced.length, ...replaced, ...entered]),
     )
     return { stayed: Number(stayed) === 1, count: Number(count) }
   }
@@ -162,8 +164,8 @@ class Directory {
 export const redisConnectionDirectory: Layer.Layer<ConnectionDirectory, never, RedisStore> = Layer.effect(
   ConnectionDirectory,
   Effect.gen(function* () {
-    const { state } = yield* RedisStore
-    const directory = new Directory(state)
+    const { lease, state } = yield* RedisStore
+    const directory = new Directory(state, lease.id)
     return {
       register: (entry, replaced = []) => askRedis(() => directory.register(entry, replaced)),
       depart: (connectionId, graceMs) => askRedis(() => directory.depart(connectionId, graceMs)),

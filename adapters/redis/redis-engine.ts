@@ -9,6 +9,7 @@ import { Settings } from "#application/ports/settings.ts"
 import { Refusal } from "#domain/errors.ts"
 import type { RoomName } from "#domain/room.ts"
 import { luaScript } from "./lua-script.ts"
+import type { NodeLease } from "./node-lease.ts"
 import { askRedis, RedisFailure, redisClient } from "./redis-client.ts"
 import { RedisDelivery } from "./redis-delivery.ts"
 import type { RedisPartition } from "./redis-partition.ts"
@@ -32,6 +33,7 @@ const unlessAway = (error: unknown): void => {
 
 interface EngineParts {
   readonly state: StoreState
+  readonly lease: NodeLease
   readonly subscriber: (events: ConstructorParameters<typeof RedisSubscriber>[1]) => RedisSubscriber
   readonly node: string
   readonly isLogged: (room: RoomName) => boolean
@@ -50,6 +52,9 @@ class NodeEngine {
   private readonly delivery: RedisDelivery
   private readonly beatChannels: ReadonlyMap<string, RedisPartition>
   private readonly takenChannel: string
+  private readonly nodeChannel: string
+  /** What this node may have missed is looked up. */
+  private catchingUp: Promise<void> | undefined
   private readonly parts: EngineParts
 
   constructor(parts: EngineParts) {
@@ -71,6 +76,7 @@ class NodeEngine {
     })
     this.beatChannels = new Map(state.partitions.map((partition) => [partition.beatChannel(node), partition]))
     this.takenChannel = `${state.options.prefix}:taken`
+    this.nodeChannel = state.nodeChannel(node)
     state.onNewEpoch = (partition, clock) => {
       this.rooms.begin(partition, clock)
       this.events?.newEpoch()
@@ -94,14 +100,21 @@ class NodeEngine {
     this.delivery.events = events
   }
 
-  end(): void {
+  async end(): Promise<void> {
     this.ended = true
     for (const timer of this.timers) clearInterval(timer)
     this.subscriber.close()
+    await this.parts.lease.end().catch(unlessAway)
   }
 
   isFresh(): boolean {
-    return this.subscribed && this.parts.state.partitions.every((partition) => !this.isQuiet(partition))
+    const { lease } = this.parts
+    return (
+      this.subscribed &&
+      lease.isHeld &&
+      !lease.lapsed &&
+      this.parts.state.partitions.every((partition) => !this.isQuiet(partition))
+    )
   }
 
   private isQuiet(partition: RedisPartition): boolean {
@@ -117,7 +130,7 @@ class NodeEngine {
     else if (channel === this.takenChannel) {
       const [sessionId = "", owner] = text.split(" ")
       this.events?.taken(sessionId, Number(owner))
-    }
+    } else if (channel === this.nodeChannel) this.parts.state.onNodeWord(text)
   }
 
   private onBroken(): void {
@@ -131,7 +144,10 @@ class NodeEngine {
     const { generation } = this.rooms
     const { state } = this.parts
     try {
-      await this.subscriber.subscribeAll([this.takenChannel, ...this.beatChannels.keys(), ...this.rooms.channels])
+      const own = [this.takenChannel, this.nodeChannel, ...this.beatChannels.keys()]
+      await this.subscriber.subscribeAll([...own, ...this.rooms.channels])
+      await this.parts.lease.beat()
+      await this.catchUpNode()
       await Promise.all(state.partitions.map((partition) => this.fill(partition)))
       if (generation !== this.rooms.generation) return
       await this.beat()
@@ -140,6 +156,21 @@ class NodeEngine {
     } catch {
       if (generation === this.rooms.generation && !this.ended) this.subscriber.restart()
     }
+  }
+
+  /** Takeovers and revocations that were told while nothing was heard; one look at a time. */
+  private catchUpNode(): Promise<void> {
+    const { lease } = this.parts
+    const look = async (): Promise<void> => {
+      const { lapsed } = lease
+      if (this.events !== undefined && !(await this.events.missed(lapsed)))
+        throw new RedisFailure("what was missed", "it could not be looked up")
+      if (lapsed) lease.lapsed = false
+    }
+    this.catchingUp ??= look().finally(() => {
+      this.catchingUp = undefined
+    })
+    return this.catchingUp
   }
 
   /**
@@ -214,11 +245,18 @@ class NodeEngine {
     )
   }
 
+  private async renewLease(): Promise<void> {
+    const { lease } = this.parts
+    await lease.beat()
+    if (lease.lapsed && this.subscribed) await this.catchUpNode()
+  }
+
   /** A connection can be up and silent: who does not answer is destroyed and made again. */
   private watch(): void {
     const { partitions, options } = this.parts.state
     // Three of them missed, and the connection is made again.
     this.beat().catch(unlessAway)
+    this.renewLease().catch(unlessAway)
     const quiet = partitions.some((partition) => !this.delivery.isHeld(partition) && this.isQuiet(partition))
     if (this.subscribed && this.subscriber.isConnected && quiet) this.subscriber.restart()
     this.parts.state.commands.restartIfSilent(3 * options.beatMs)
@@ -228,7 +266,7 @@ class NodeEngine {
 export const redisEngine: Layer.Layer<Engine, never, RedisStore | MessageLog | Metrics | Settings> = Layer.effect(
   Engine,
   Effect.gen(function* () {
-    const { state } = yield* RedisStore
+    const { lease, state } = yield* RedisStore
     const { node, rules } = yield* Settings
     const metrics = yield* Metrics
     const log = yield* MessageLog
@@ -237,6 +275,7 @@ export const redisEngine: Layer.Layer<Engine, never, RedisStore | MessageLog | M
         () =>
           new NodeEngine({
             state,
+            lease,
             subscriber: (events) => new RedisSubscriber(redisClient(state.options.address), events),
             node,
             isLogged: (room) => rules.historyOf(room) !== undefined,
@@ -244,7 +283,7 @@ export const redisEngine: Layer.Layer<Engine, never, RedisStore | MessageLog | M
             limitHit: metrics.limitHit,
           }),
       ),
-      (made) => Effect.sync(() => made.end()),
+      (made) => Effect.promise(() => made.end()),
     )
     yield* Effect.promise(() => engine.connect())
     const publisher = new RedisPublisher(state, metrics.limitHit)

@@ -1,11 +1,12 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { SessionStore, type StoredSession } from "#application/ports/session-store.ts"
+import { RENEWED_EACH_MS, SessionStore, type StoredSession } from "#application/ports/session-store.ts"
 import { Settings } from "#application/ports/settings.ts"
 import type { EnteredBy } from "#domain/grant.ts"
 import type { RoomName } from "#domain/room.ts"
 import { type Entry, MAX_PAST_IDS, type Session } from "#domain/session.ts"
 import { luaScript } from "./lua-script.ts"
+import type { NodeLease } from "./node-lease.ts"
 import { askRedis } from "./redis-client.ts"
 import { RedisStore, type StoreState } from "./redis-store.ts"
 
@@ -16,6 +17,9 @@ const WRITE = luaScript("session-write")
 
 /** A dropped session is there a little longer than it can be recovered, so that nobody's clock is in question. */
 const MARGIN_MS = 500
+
+/** A session whose node renews it no more is forgotten after this and the window. */
+const UNRENEWED_MS = 4 * RENEWED_EACH_MS
 
 /** Rooms are fields of their own, apart from the others by this. */
 const ROOM = "room:"
@@ -58,19 +62,31 @@ const sessionOf = (id: string, fields: ReadonlyMap<string, string>): Session => 
 /** Each session is a hash of its own, and so each step on it one script, wherever it lies in a cluster. */
 class Sessions {
   private readonly state: StoreState
+  private readonly lease: NodeLease
   private readonly windowMs: number
-  /** A session whose node died before it was dropped is forgotten when no token can be valid that it was opened with. */
   private readonly lifeMs: number
 
-  constructor(state: StoreState, windowMs: number, maxTokenLifetimeMs: number) {
+  constructor(state: StoreState, lease: NodeLease, windowMs: number) {
     this.state = state
+    this.lease = lease
     this.windowMs = windowMs
-    this.lifeMs = maxTokenLifetimeMs + windowMs
+    this.lifeMs = UNRENEWED_MS + windowMs
   }
 
   async open(session: Session): Promise<void> {
     const { connectionIds, id, info, node, owner, rooms, userId } = session
-    const fields = ["owner", owner, "user", userId, "node", node, "ids", connectionIds.join(" ")]
+    const fields = [
+      "owner",
+      owner,
+      "user",
+      userId,
+      "node",
+      node,
+      "ids",
+      connectionIds.join(" "),
+      "lease",
+      this.lease.id,
+    ]
     if (info !== undefined) fields.push("info", JSON.stringify(info))
     for (const [room, entry] of rooms) fields.push(ROOM + room, entryText(entry))
     await this.state.commands.script(OPEN, [this.key(id)], [this.lifeMs, ...fields])
@@ -82,11 +98,9 @@ class Sessions {
     const fields = fieldsOf(flat)
     if (fields === undefined) return undefined
     const dropped = fields.get("dropped")
-    return {
-      session: sessionOf(id, fields),
-      droppedAt: dropped === undefined ? undefined : Number(dropped),
-      now: Number(now),
-    }
+    // Whose node died was dropped then.
+    const droppedAt = dropped === undefined ? await this.lease.lastSeen(fields.get("lease") ?? "") : Number(dropped)
+    return { session: sessionOf(id, fields), droppedAt, now: Number(now) }
   }
 
   async take(
@@ -94,7 +108,8 @@ class Sessions {
     by: { readonly node: string; readonly connectionId: string },
   ): Promise<Session | undefined> {
     const channel = `${this.state.options.prefix}:taken`
-    const args = [read.owner, read.userId, by.node, by.connectionId, MAX_PAST_IDS, this.lifeMs, channel, read.id]
+    const past = [MAX_PAST_IDS, this.lifeMs]
+    const args = [read.owner, read.userId, by.node, by.connectionId, ...past, channel, read.id, this.lease.id]
     const fields = fieldsOf(await this.state.commands.script(TAKE, [this.key(read.id)], args))
     return fields && sessionOf(read.id, fields)
   }
@@ -115,6 +130,11 @@ class Sessions {
     return (await this.ask(id, owner, connectionId, ["end"])) !== 0
   }
 
+  async renew(id: string, owner: number): Promise<"renewed" | "taken" | "gone"> {
+    const answer = await this.ask(id, owner, "", ["renew", this.lifeMs])
+    return answer === 1 ? "renewed" : answer === 0 ? "taken" : "gone"
+  }
+
   private async write(id: string, owner: number, connectionId: string, what: (string | number)[]): Promise<boolean> {
     return (await this.ask(id, owner, connectionId, what)) === 1
   }
@@ -131,9 +151,9 @@ class Sessions {
 export const redisSessionStore: Layer.Layer<SessionStore, never, RedisStore | Settings> = Layer.effect(
   SessionStore,
   Effect.gen(function* () {
-    const { state } = yield* RedisStore
-    const { maxTokenLifetimeMs, recovery } = yield* Settings
-    const sessions = new Sessions(state, recovery.windowMs, maxTokenLifetimeMs)
+    const { lease, state } = yield* RedisStore
+    const { recovery } = yield* Settings
+    const sessions = new Sessions(state, lease, recovery.windowMs)
     return {
       open: (session) => askRedis(() => sessions.open(session)),
       read: (id) => askRedis(() => sessions.read(id)),
@@ -141,6 +161,7 @@ export const redisSessionStore: Layer.Layer<SessionStore, never, RedisStore | Se
       join: (id, owner, room, entry) => askRedis(() => sessions.join(id, owner, room, entry)),
       leave: (id, owner, room) => askRedis(() => sessions.leave(id, owner, room)),
       drop: (id, owner, connectionId) => askRedis(() => sessions.drop(id, owner, connectionId)),
+      renew: (id, owner) => askRedis(() => sessions.renew(id, owner)),
       end: (id, owner, connectionId) => askRedis(() => sessions.end(id, owner, connectionId)),
     }
   }),

@@ -2,13 +2,14 @@ import { createHash, randomBytes } from "node:crypto"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import type { Cluster, Redis } from "ioredis"
 import { Metrics } from "#application/ports/metrics.ts"
 import { Settings } from "#application/ports/settings.ts"
 import type { Offset } from "#domain/offset.ts"
 import type { RoomName } from "#domain/room.ts"
 import { type LuaScript, luaScript } from "./lua-script.ts"
-import { type ParsedAddress, RedisCommands, redisClient } from "./redis-client.ts"
+import { NodeLease } from "./node-lease.ts"
+import type { ParsedAddress } from "./redis-address.ts"
+import { RedisCommands, redisClient } from "./redis-client.ts"
 import { RedisPartition } from "./redis-partition.ts"
 
 export interface RedisOptions {
@@ -44,6 +45,8 @@ export class StoreState {
   epoch = ""
   /** Called where a partition's life turns out to be another one. */
   onNewEpoch: (partition: RedisPartition, clock: Offset) => void = () => {}
+  /** Called with what other nodes say to this one. */
+  onNodeWord: (text: string) => void = () => {}
   readonly commands: RedisCommands
   readonly options: RedisOptions
 
@@ -56,6 +59,11 @@ export class StoreState {
     )
     this.workedOff = this.partitions.map(() => 0)
     this.recordTtlMs = Math.max(2 * longestHistoryMs, options.shortestRecordMs)
+  }
+
+  /** Heard by one node, whatever it is in. */
+  nodeChannel(node: string): string {
+    return `${this.options.prefix}:node:${node}`
   }
 
   partitionOf(room: RoomName): RedisPartition {
@@ -100,14 +108,14 @@ export class StoreState {
 
 export class RedisStore extends Context.Service<
   RedisStore,
-  { readonly state: StoreState; readonly client: Redis | Cluster }
+  { readonly state: StoreState; readonly lease: NodeLease }
 >()("roomcast/adapters/redis/redis-store") {}
 
 export const redisStore = (options: RedisOptions): Layer.Layer<RedisStore, never, Metrics | Settings> =>
   Layer.effect(
     RedisStore,
     Effect.gen(function* () {
-      const { rules } = yield* Settings
+      const { node, presence, recovery, rules } = yield* Settings
       const metrics = yield* Metrics
       const client = yield* Effect.acquireRelease(
         Effect.sync(() => redisClient(options.address)),
@@ -118,6 +126,13 @@ export const redisStore = (options: RedisOptions): Layer.Layer<RedisStore, never
       client.on("error", () => {})
       metrics.observe("redis_commands_in_flight", () => commands.pending)
       yield* Effect.ignore(Effect.tryPromise(() => client.connect()))
-      return { state: new StoreState(commands, options, rules.longestHistoryMs), client }
+      const lease = new NodeLease(commands, {
+        prefix: options.prefix,
+        node,
+        leaseMs: options.leaseMs,
+        graceMs: presence.graceMs,
+        rememberMs: 2 * recovery.windowMs + options.leaseMs,
+      })
+      return { state: new StoreState(commands, options, rules.longestHistoryMs), lease }
     }),
   )

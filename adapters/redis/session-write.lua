@@ -1,5 +1,5 @@
 -- What its owner writes. KEYS: 1 the session. ARGV: 1 the owner's number, 2 its connection ('': any), 3 what to do, and
--- for that: 'join' 4 the room's field, 5 its value, 6 ms that it lives; 'leave' 4 the field, 5 ms; 'drop' 4 ms; 'end'.
+-- for that: 'join' 4 the room's field, 5 its value, 6 ms that it lives; 'leave' 4 the field, 5 ms; 'renew' and 'drop' 4 ms; 'end'.
 -- Answers 1 where it was done, 0 where it is not the owner, -1 where there is no such session.
 local known = redis.call('HMGET', KEYS[1], 'owner', 'ids')
 if not known[1] then return -1 end
@@ -11,6 +11,8 @@ if ARGV[3] == 'join' then
 elseif ARGV[3] == 'leave' then
   redis.call('HDEL', KEYS[1], ARGV[4])
   redis.call('PEXPIRE', KEYS[1], ARGV[5])
+elseif ARGV[3] == 'renew' then
+  redis.call('PEXPIRE', KEYS[1], ARGV[4])
 elseif ARGV[3] == 'drop' then
   local time = redis.call('TIME')
   redis.call('HSET', KEYS[1], 'dropped', time[1] * 1000 + math.floor(time[2] / 1000))

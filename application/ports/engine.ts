@@ -32,8 +32,8 @@ export interface Published {
 }
 
 /**
- * What an engine tells the node. Plain functions that do not throw, called in order and never from within one another:
- * what is published from within one of them is delivered after it.
+ * What an engine tells the node. Plain functions that do not throw, called in order and, but for `missed`, never from
+ * within one another: what is published from within one of them is delivered after it.
  */
 export interface EngineEvents {
   /** A message came to a room that this node is subscribed to: once for each such room, in offset order, without gaps. */
@@ -44,6 +44,11 @@ export interface EngineEvents {
   readonly newEpoch: () => void
   /** A session has a new owner: whoever holds it under a lower number has lost it. */
   readonly taken: (sessionId: string, owner: number) => void
+  /**
+   * This node heard nothing for a while, and hears again: takeovers and revocations may have passed it by; where its lease
+   * had lapsed, others may have taken it for dead. The engine is not fresh before this is done; false: to be tried again.
+   */
+  readonly missed: (lapsed: boolean) => Promise<boolean>
 }
 
 /**

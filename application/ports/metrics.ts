@@ -19,6 +19,7 @@ export type Gauge =
   | "outgoing_buffer_bytes"
   | "redis_channels"
   | "redis_commands_in_flight"
+  | "node_commands"
 
 /**
  * What the gateway counts. Plain functions, for the message path. Labels are bounded: codes and kinds, never a user's, a

@@ -6,8 +6,8 @@ import type { Refused } from "#domain/errors.ts"
 export interface NodeEntry {
   readonly node: string
   readonly version: string
-  /** Where the other nodes reach its HTTP server: `http://host:port`. Undefined: it does not listen yet. */
-  readonly address: string | undefined
+  /** Where the other nodes reach its HTTP server: `http://host:port`. */
+  readonly address: string
   /** ms since 1970 */
   readonly startedAt: number
   readonly connections: number
@@ -16,7 +16,7 @@ export interface NodeEntry {
 }
 
 /**
- * The nodes whose lease has not lapsed, this one included. What is asked with every request is answered at once, by what
+ * The nodes that listen and whose lease has not lapsed, this one included. What is asked with every request is answered at once, by what
  * this node heard last.
  */
 export class NodeRegistry extends Context.Service<
@@ -27,7 +27,7 @@ export class NodeRegistry extends Context.Service<
     readonly addressOf: (node: string) => string | undefined
     /** Proves a request to come from another node: nobody else knows it. Undefined: not known yet. */
     readonly secret: () => string | undefined
-    /** This node listens: told to the others. */
-    readonly announce: (address: string) => void
+    /** This node listens: the others are told what it says of itself, now and from here on, also after a failure. */
+    readonly announce: (describe: () => NodeEntry) => Effect.Effect<void, Refused<"engine_unavailable">>
   }
 >()("roomcast/application/ports/node-registry") {}

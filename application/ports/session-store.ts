@@ -11,6 +11,9 @@ export interface StoredSession {
   readonly now: number
 }
 
+/** How often a session that is held is renewed. */
+export const RENEWED_EACH_MS = 900_000
+
 type Unavailable = Refused<"engine_unavailable">
 
 /**
@@ -30,6 +33,8 @@ export class SessionStore extends Context.Service<
     ) => Effect.Effect<Session | undefined, Unavailable>
     readonly join: (id: string, owner: number, room: RoomName, entry: Entry) => Effect.Effect<boolean, Unavailable>
     readonly leave: (id: string, owner: number, room: RoomName) => Effect.Effect<boolean, Unavailable>
+    /** It is held still, and so lives on; `taken`: it has another owner; `gone`: the store has it no more. */
+    readonly renew: (id: string, owner: number) => Effect.Effect<"renewed" | "taken" | "gone", Unavailable>
     /** Both name the connection too: a takeover without an answer may be another's, under the same number. */
     readonly drop: (id: string, owner: number, connectionId: string) => Effect.Effect<boolean, Unavailable>
     /** Ends it for good: its client was sent away. True also where there is none any more. */

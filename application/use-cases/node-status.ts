@@ -1,9 +1,9 @@
 import * as Effect from "effect/Effect"
+import { countApplicationRooms } from "#application/describe-node.ts"
 import { LocalConnections } from "#application/local-connections.ts"
 import { LocalRooms } from "#application/local-rooms.ts"
 import { Engine } from "#application/ports/engine.ts"
 import { Settings } from "#application/ports/settings.ts"
-import { isGatewayRoom } from "#domain/room.ts"
 
 export interface NodeStatus {
   readonly node: string
@@ -27,7 +27,6 @@ export const nodeStatus = Effect.fn("nodeStatus")(function* (): Effect.fn.Return
   const engine = yield* Engine
   const connections = yield* LocalConnections
   const { byName } = yield* LocalRooms
-  let rooms = 0
-  for (const name of byName.keys()) if (!isGatewayRoom(name)) rooms++
+  const rooms = countApplicationRooms(byName.keys())
   return { node, version, connections: connections.byId.size, rooms, epoch: engine.epoch(), ready: engine.isFresh() }
 })

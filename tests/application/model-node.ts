@@ -12,6 +12,7 @@ import { memoryEngine } from "#adapters/memory/memory-engine.ts"
 import { memoryIdempotency } from "#adapters/memory/memory-idempotency.ts"
 import { memoryMessageLog } from "#adapters/memory/memory-message-log.ts"
 import { memoryNodeCommands } from "#adapters/memory/memory-node-commands.ts"
+import { memoryNodeRegistry } from "#adapters/memory/memory-node-registry.ts"
 import { memoryRateLimiter } from "#adapters/memory/memory-rate-limiter.ts"
 import { memoryRevocations } from "#adapters/memory/memory-revocations.ts"
 import { memorySessionStore } from "#adapters/memory/memory-session-store.ts"
@@ -119,6 +120,7 @@ export const modelNode = async (): Promise<ModelNode> => {
       memoryRateLimiter,
       memoryRevocations,
       memoryNodeCommands,
+      memoryNodeRegistry,
       randomIds,
     ).pipe(
       Layer.provideMerge(verifier),

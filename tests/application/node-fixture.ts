@@ -4,6 +4,7 @@ import { memoryConnectionDirectory } from "#adapters/memory/memory-connection-di
 import { memoryEngine } from "#adapters/memory/memory-engine.ts"
 import { memoryIdempotency } from "#adapters/memory/memory-idempotency.ts"
 import { memoryMessageLog } from "#adapters/memory/memory-message-log.ts"
+import { memoryNodeRegistry } from "#adapters/memory/memory-node-registry.ts"
 import { memoryRateLimiter } from "#adapters/memory/memory-rate-limiter.ts"
 import { memoryRevocations } from "#adapters/memory/memory-revocations.ts"
 import { memorySessionStore } from "#adapters/memory/memory-session-store.ts"
@@ -96,6 +97,7 @@ export const memoryNode = ({ settings, others = {} }: NodeOptions = {}): Layer.L
     memoryRateLimiter,
     memoryRevocations,
     commandsOver(others),
+    memoryNodeRegistry,
     randomIds,
     nobody,
   ).pipe(Layer.provideMerge(stores), Layer.provideMerge(base))
@@ -103,7 +105,7 @@ export const memoryNode = ({ settings, others = {} }: NodeOptions = {}): Layer.L
     Effect.gen(function* () {
       const context = yield* Effect.context<Services>()
       const engine = yield* Engine
-      engine.start({ deliver: () => {}, hole: () => {}, newEpoch: () => {}, taken: () => {} })
+      engine.start({ deliver: () => {}, hole: () => {}, newEpoch: () => {}, taken: () => {}, missed: async () => true })
       const commands = yield* NodeCommands
       commands.serve((command) => Effect.provideContext(obeyCommand(command), context))
     }),

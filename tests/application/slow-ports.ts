@@ -85,6 +85,7 @@ export const slowPorts = (turns: Turns): Layer.Layer<Ports, never, Ports> =>
             take: slow(sessions.take),
             join: slow(sessions.join),
             leave: slow(sessions.leave),
+            renew: slow(sessions.renew),
             drop: slow(sessions.drop),
             end: slow(sessions.end),
           }),

@@ -6,7 +6,10 @@ import { loaded, mistakesIn } from "./load-from.ts"
 const EXAMPLES: Readonly<Record<string, readonly [string, unknown]>> = {
   port: ["9000", 9000],
   host: ["10.1.2.3", "10.1.2.3"],
-  engine: ["memory", "memory"],
+  engine: ["redis", "redis"],
+  "redis.url": ["rediss://user:secret@redis.example:6380/1", "rediss://user:secret@redis.example:6380/1"],
+  "redis.prefix": ["chat", "chat"],
+  "redis.partitions": ["4", 4],
   nodeId: ["pod-1", "pod-1"],
   handlers: ["./handlers", "./handlers"],
   handlerTimeout: ["7s", 7_000],
@@ -49,6 +52,7 @@ const EXAMPLES: Readonly<Record<string, readonly [string, unknown]>> = {
 
 /** What else must be set where a key cannot stand alone. */
 const BESIDE: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  engine: { ROOMCAST_REDIS_URL: "redis://redis.example" },
   "everybody.history.size": { ROOMCAST_EVERYBODY_HISTORY_TTL: "1h" },
   "everybody.history.ttl": { ROOMCAST_EVERYBODY_HISTORY_SIZE: "1" },
   "log.file.maxSize": { ROOMCAST_LOG_FILE_PATH: "x" },

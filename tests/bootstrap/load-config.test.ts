@@ -115,20 +115,21 @@ limits: { bufferBytes: 1000 }`
 })
 
 describe("what is not there yet", () => {
-  it("refuses the redis engine and says why", () => {
-    expect(mistakesIn({ env: { ROOMCAST_ENGINE: "redis" } })).toEqual([
-      {
-        key: "engine",
-        found: '"redis"',
-        allowed: "memory (the redis engine comes later)",
-        source: "environment ROOMCAST_ENGINE",
-      },
+  it("refuses the redis engine without an address, and an address that is none, in the words of the key", () => {
+    expect(mistakesIn({ env: { ROOMCAST_ENGINE: "redis" } })).toMatchObject([
+      { key: "redis.url", found: "nothing", allowed: "the address of Redis: engine is redis" },
     ])
+    const [mistake, ...others] = mistakesIn({
+      env: { ROOMCAST_ENGINE: "redis", ROOMCAST_REDIS_URL: "http://:secret@r" },
+    })
+    expect(others).toEqual([])
+    expect(mistake).toMatchObject({ key: "redis.url", source: "environment ROOMCAST_REDIS_URL" })
+    expect(JSON.stringify(mistake)).not.toContain(":secret@")
   })
 
-  it("does not use ROOMCAST_REDIS_URL, and says so", () => {
+  it("does not use redis.url with the memory engine, and says so", () => {
     const { warnings } = loaded({ env: { ROOMCAST_REDIS_URL: "redis://:secret@redis:6379" } })
-    expect(warnings).toEqual(["ROOMCAST_REDIS_URL is not used: the engine is memory, the redis engine comes later"])
+    expect(warnings).toEqual(["redis.url is not used: engine is memory; with engine: redis nodes share their state"])
   })
 
   it("refuses forward: queue", () => {
@@ -137,9 +138,9 @@ describe("what is not there yet", () => {
   })
 
   it("refuses keys of things that do not exist", () => {
-    expect(mistakenKeys({ file: "redis: { url: x }", env: { ROOMCAST_INTERNAL_PORT: "9000" } })).toEqual([
+    expect(mistakenKeys({ file: "sessions: { url: x }", env: { ROOMCAST_INTERNAL_PORT: "9000" } })).toEqual([
       "ROOMCAST_INTERNAL_PORT",
-      "redis",
+      "sessions",
     ])
   })
 })

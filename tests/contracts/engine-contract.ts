@@ -67,6 +67,7 @@ const listen = (engine: Engine["Service"]) => {
     hole: (name) => unexpected.push(`hole in ${name}`),
     newEpoch: () => unexpected.push("new epoch"),
     taken: (id) => unexpected.push(`taken ${id}`),
+    missed: async () => true,
   })
   return {
     delivered,

@@ -23,7 +23,7 @@ const memory = (bounds: Partial<MemoryBounds> = {}, metrics = silentMetrics) =>
 engineContract("memory", memory(), TestClock.adjust)
 
 const A = room("a")
-const SILENT = { deliver: () => {}, hole: () => {}, newEpoch: () => {}, taken: () => {} }
+const SILENT = { deliver: () => {}, hole: () => {}, newEpoch: () => {}, taken: () => {}, missed: async () => true }
 
 describe("memory engine, full of idempotency keys", () => {
   it.live("refuses a new key and publishes nothing of it, yet answers the known ones and takes what has no key", () => {

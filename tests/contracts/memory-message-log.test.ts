@@ -34,7 +34,7 @@ const ALL = { entries: 10_000, bytes: 100_000_000 }
 const use = Effect.gen(function* () {
   const engine = yield* Engine
   const log = yield* MessageLog
-  engine.start({ deliver: () => {}, hole: () => {}, newEpoch: () => {}, taken: () => {} })
+  engine.start({ deliver: () => {}, hole: () => {}, newEpoch: () => {}, taken: () => {}, missed: async () => true })
   return {
     engine,
     log,

@@ -32,7 +32,7 @@ export const messageLogContract = (
       (other) => engine.partitionOf(other) === partition,
     )
     if (beside === undefined) return yield* Effect.die(new Error("no two rooms share a partition"))
-    engine.start({ deliver: () => {}, hole: () => {}, newEpoch: () => {}, taken: () => {} })
+    engine.start({ deliver: () => {}, hole: () => {}, newEpoch: () => {}, taken: () => {}, missed: async () => true })
     return {
       engine,
       log,

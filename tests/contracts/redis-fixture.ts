@@ -1,14 +1,19 @@
 import { randomBytes } from "node:crypto"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { parseAddress } from "#adapters/redis/redis-client.ts"
+import { parseAddress } from "#adapters/redis/redis-address.ts"
 import { redisConnectionDirectory } from "#adapters/redis/redis-connection-directory.ts"
 import { redisEngine } from "#adapters/redis/redis-engine.ts"
+import { redisIdempotency } from "#adapters/redis/redis-idempotency.ts"
 import { redisMessageLog } from "#adapters/redis/redis-message-log.ts"
+import { redisNodeCommands } from "#adapters/redis/redis-node-commands.ts"
+import { redisNodeRegistry } from "#adapters/redis/redis-node-registry.ts"
 import { redisRateLimiter } from "#adapters/redis/redis-rate-limiter.ts"
+import { redisRevocations } from "#adapters/redis/redis-revocations.ts"
 import { redisSessionStore } from "#adapters/redis/redis-session-store.ts"
 import { type RedisOptions, redisStore } from "#adapters/redis/redis-store.ts"
 import { Engine } from "#application/ports/engine.ts"
+import type { Metrics } from "#application/ports/metrics.ts"
 import { Settings } from "#application/ports/settings.ts"
 import { compileRoomRules } from "#domain/room-rules.ts"
 import { silentMetrics } from "#tests/support/silent-metrics.ts"
@@ -47,7 +52,12 @@ const scaled = Layer.effect(
   })),
 )
 
-export const redisLayer = (url: string, more: Partial<RedisOptions> = {}) => {
+export const redisLayer = (
+  url: string,
+  more: Partial<RedisOptions> = {},
+  own: Partial<Settings["Service"]> = {},
+  metrics: Layer.Layer<Metrics> = silentMetrics,
+) => {
   const address = parseAddress(url)
   if (address === undefined) throw new Error(`${url} is no address`)
   const store = Layer.unwrap(
@@ -67,8 +77,18 @@ export const redisLayer = (url: string, more: Partial<RedisOptions> = {}) => {
   return scaled.pipe(
     Layer.provideMerge(redisEngine),
     Layer.provideMerge(redisMessageLog),
-    Layer.provideMerge(Layer.mergeAll(redisSessionStore, redisConnectionDirectory, redisRateLimiter)),
+    Layer.provideMerge(
+      Layer.mergeAll(
+        redisSessionStore,
+        redisConnectionDirectory,
+        redisIdempotency,
+        redisNodeCommands,
+        redisNodeRegistry,
+        redisRateLimiter,
+        redisRevocations,
+      ),
+    ),
     Layer.provide(store),
-    Layer.provide([silentMetrics, Layer.succeed(Settings, settings)]),
+    Layer.provide([metrics, Layer.succeed(Settings, { ...settings, ...own })]),
   )
 }

@@ -45,6 +45,7 @@ export const sessionStoreContract = (
           hole: () => {},
           newEpoch: () => {},
           taken: (id, owner) => void taken.push(`${id} ${owner}`),
+          missed: async () => true,
         })
         yield* body(yield* SessionStore, taken)
       }).pipe(Effect.provide(layer)),

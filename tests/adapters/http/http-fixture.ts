@@ -11,6 +11,7 @@ import { memoryEngine } from "#adapters/memory/memory-engine.ts"
 import { memoryIdempotency } from "#adapters/memory/memory-idempotency.ts"
 import { memoryMessageLog } from "#adapters/memory/memory-message-log.ts"
 import { memoryNodeCommands } from "#adapters/memory/memory-node-commands.ts"
+import { memoryNodeRegistry } from "#adapters/memory/memory-node-registry.ts"
 import { memoryRateLimiter } from "#adapters/memory/memory-rate-limiter.ts"
 import { memoryRevocations } from "#adapters/memory/memory-revocations.ts"
 import { memorySessionStore } from "#adapters/memory/memory-session-store.ts"
@@ -118,6 +119,7 @@ export const startHttp = async (options: FixtureOptions = {}) => {
     memoryConnectionDirectory,
     memoryIdempotency,
     memoryNodeCommands,
+    memoryNodeRegistry,
     options.rateLimiter ?? memoryRateLimiter,
     memoryRevocations,
     randomIds,
@@ -136,6 +138,7 @@ export const startHttp = async (options: FixtureOptions = {}) => {
     hole: () => {},
     newEpoch: () => {},
     taken: () => {},
+    missed: async () => true,
   })
   const app = httpApp({
     runtime,

@@ -1,8 +1,10 @@
+import type * as Effect from "effect/Effect"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import { expect } from "vitest"
 import { hashApiKey } from "#adapters/http/api-key.ts"
 import { httpApp } from "#adapters/http/http-app.ts"
 import { Metrics } from "#application/ports/metrics.ts"
+import type { Services } from "#application/services.ts"
 import { DEFAULT_LIMITS } from "#domain/limits.ts"
 import { compileRoomRules } from "#domain/room-rules.ts"
 import { type ConnectOptions, connect, memoryNode, type OtherNode } from "#tests/application/node-fixture.ts"
@@ -50,6 +52,7 @@ export const startApi = async (others: Readonly<Record<string, OtherNode>> = {})
     })
   return {
     call,
+    run: <A, E>(effect: Effect.Effect<A, E, Services>): Promise<A> => runtime.runPromise(effect),
     connect: (options: ConnectOptions) => runtime.runPromise(connect(options)),
     /** The JSON of a 200. */
     get: async (path: string) => {

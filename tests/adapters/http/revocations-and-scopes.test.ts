@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import { describe, expect, it } from "vitest"
+import { NodeRegistry } from "#application/ports/node-registry.ts"
 import { Refusal } from "#domain/errors.ts"
 import { jsonOf, problemOf } from "./http-fixture.ts"
 import { KEYS, startApi } from "./resources-fixture.ts"
@@ -63,7 +64,14 @@ describe("the status over HTTP", () => {
       epoch: expect.any(String),
       ready: true,
     })
-    expect(await api.get("/nodes")).toEqual({ items: [status] })
+  })
+
+  it("tells of the nodes that listen", async () => {
+    await using api = await startApi()
+    expect(await api.get("/nodes")).toEqual({ items: [] })
+    const self = { node: "a", version: "1", address: "http://10.0.0.1:80", startedAt: 1, connections: 2, rooms: 3 }
+    await api.run(NodeRegistry.use(({ announce }) => announce(() => self)))
+    expect(await api.get("/nodes")).toEqual({ items: [self] })
   })
 })
 

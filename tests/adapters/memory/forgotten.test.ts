@@ -49,7 +49,7 @@ const engine = memoryEngine.pipe(
 it.effect("an idempotency key is remembered without the message that it stood for", () =>
   Effect.gen(function* () {
     const { publish, start } = yield* Engine
-    start({ deliver: () => {}, hole: () => {}, newEpoch: () => {}, taken: () => {} })
+    start({ deliver: () => {}, hole: () => {}, newEpoch: () => {}, taken: () => {}, missed: async () => true })
     collectGarbage()
     const before = process.memoryUsage().heapUsed
     for (let i = 0; i < 500; i++) {

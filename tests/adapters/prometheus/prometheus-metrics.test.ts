@@ -27,6 +27,7 @@ const GAUGES: Record<Gauge, number> = {
   connections_unwritten: 15,
   redis_channels: 16,
   redis_commands_in_flight: 17,
+  node_commands: 18,
 }
 const gauges = Object.keys(GAUGES) as Gauge[]
 

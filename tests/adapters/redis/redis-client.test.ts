@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest"
-import { parseAddress } from "#adapters/redis/redis-client.ts"
+import { parseAddress } from "#adapters/redis/redis-address.ts"
 
 const PLAIN = { kind: "standalone", tls: false, username: undefined, password: undefined, db: 0, master: undefined }
 

@@ -35,6 +35,7 @@ const startNode = async (prefix: string) => {
     hole: (name) => told.push(`hole in ${name}`),
     newEpoch: () => told.push("new epoch"),
     taken: () => {},
+    missed: async () => true,
   })
   await until("the node to be fresh", () => engine.isFresh())
   const send = (publish: Publish) => runtime.runPromise(engine.publish(publish))
