@@ -107,8 +107,10 @@ export class Faults {
         redis.signal("SIGCONT")
         return
       case "pubsub-kill":
-        await redis.client.call("CLIENT", "KILL", "TYPE", "pubsub")
-        return
+        return await until("a subscription to kill", async () => {
+          const killed = await redis.client.call("CLIENT", "KILL", "TYPE", "pubsub")
+          return Number(killed) > 0
+        })
       case "link-cut":
         link.cut()
         return
@@ -119,7 +121,7 @@ export class Faults {
         await link.stall(forMs)
         return
       case "link-mute":
-        link.mute()
+        await until(`${node.id} to have a subscription`, () => link.mute() > 0, LINK_GIVEN_UP_MS)
         return await until(`${node.id} to give its silent subscription up`, () => link.muted === 0, LINK_GIVEN_UP_MS)
       case "client-drop":
       case "client-cut": {

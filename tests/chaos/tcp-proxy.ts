@@ -31,7 +31,9 @@ export class TcpProxy {
   cut(): number {
     const { size } = this.pairs
     for (const { far, near } of this.pairs) {
-      near.resetAndDestroy()
+      // A socket that is shutting down cannot be reset: Node would leave its handle open, and hang at its exit.
+      if (near.readyState === "open") near.resetAndDestroy()
+      else near.destroy()
       far.destroy()
     }
     return size
