@@ -51,6 +51,7 @@ const writeBehindGate = (
   const { message, offset, partition } = publication
   const logged = !message.volatile && rooms.isLogged(publication.room)
   if (!isOwed(connection, publication, logged, rooms.isLogged)) return false
+  connection.remember(message)
   if (!logged) {
     connection.link.send(outgoingOf(publication, undefined))
     return true

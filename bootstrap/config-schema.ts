@@ -1,5 +1,4 @@
 import { z } from "zod"
-import { parseAddress } from "#adapters/redis/redis-address.ts"
 import { DEFAULT_LIMITS } from "#domain/limits.ts"
 import {
   eventPatternFault,
@@ -15,14 +14,14 @@ import {
   roomPatternFault,
 } from "./config-formats.ts"
 import { checkedText, duration, flag, list, oneOf, secretText, text, texts, whole } from "./config-leaf.ts"
+import { log } from "./config-log.ts"
+import { redis } from "./config-redis.ts"
 
 const notEmpty = (value: string): boolean => value.trim() !== ""
 const isSecret = (value: string): boolean => value !== "" && value === value.trim()
 const WHSEC =
   "whsec_ and base64 (`roomcast key --signing` makes one); in production of 24 bytes or more that nobody can guess"
 const NO_LIMIT = "; 0 = no limit"
-
-const LEVELS = ["trace", "debug", "info", "warning", "warn", "error", "fatal"] as const
 
 const history = z.strictObject({
   size: whole("Most messages that a room keeps; 0 keeps none.", 0, 100_000),
@@ -121,24 +120,6 @@ const limits = z.strictObject({
   ),
 })
 
-const redis = z.strictObject({
-  url: secretText(
-    "Where Redis is: one server, servers watched by Sentinel with the master's name, or a Redis Cluster.",
-    "redis://user:password@host:6379/0, redis+sentinel://host:26379,host2:26379/mymaster or redis+cluster://host,host2; rediss for TLS",
-    (value) => parseAddress(value) !== undefined,
-  ).optional(),
-  prefix: text(
-    "What every key and channel in Redis begins with: deployments that share a server differ in it.",
-    "1-63 letters, digits, . _ -, first a letter or digit",
-    isNodeId,
-  ).default("roomcast"),
-  partitions: whole(
-    "Into how many parts rooms are spread. Where it is left out, 16 on Redis Cluster, else 1. All nodes have the same; another number makes every client begin anew.",
-    1,
-    64,
-  ).optional(),
-})
-
 const jwt = z.strictObject({
   secret: secretText(
     "Checks HS256, HS384 and HS512 tokens.",
@@ -169,28 +150,6 @@ const jwt = z.strictObject({
     "366d",
   ).prefault("24h"),
   anonymous: flag("Lets connections without a token in, as users named `anonymous:<id>`.").default(false),
-})
-
-const log = z.strictObject({
-  level: oneOf("The least that is logged; warn is warning.", LEVELS)
-    .transform((level) => (level === "warn" ? "warning" : level))
-    .prefault("info"),
-  format: oneOf("One JSON object a line, or for people. In production json, else pretty.", [
-    "json",
-    "pretty",
-  ]).optional(),
-  redact: flag(
-    "Leaves out e-mail addresses, IP addresses and other personal data. Secrets never get into a log.",
-  ).default(true),
-  file: z
-    .strictObject({
-      path: text("The log file, readable for its owner only.", "a path", notEmpty),
-      maxSize: whole("Bytes after which a new file is begun.", 1_024, 10_737_418_240).default(10_485_760),
-      maxFiles: whole("Old files that are kept.", 1, 1_000).default(5),
-      maxAge: duration("Old files are deleted after it.", "1m", "366d").optional(),
-    })
-    .describe("Logs into a file as well.")
-    .optional(),
 })
 
 /** The whole configuration, as it is written. Durations come out in ms. */

@@ -1,5 +1,6 @@
 import * as Layer from "effect/Layer"
 import { handlerModules } from "#adapters/handlers/handler-modules.ts"
+import { socketioPeers } from "#adapters/interop/socketio-peers.ts"
 import { joseTokenVerifier } from "#adapters/jose/jose-token-verifier.ts"
 import { logtapeLogger } from "#adapters/logtape/logtape-logger.ts"
 import { memoryConnectionDirectory } from "#adapters/memory/memory-connection-directory.ts"
@@ -14,7 +15,9 @@ import { memorySessionStore } from "#adapters/memory/memory-session-store.ts"
 import { memoryStore } from "#adapters/memory/memory-store.ts"
 import { randomIds } from "#adapters/memory/random-ids.ts"
 import { prometheusMetrics } from "#adapters/prometheus/prometheus-metrics.ts"
-import { parseAddress } from "#adapters/redis/redis-address.ts"
+import type { PrometheusText } from "#adapters/prometheus/prometheus-text.ts"
+import { type ParsedAddress, parseAddress } from "#adapters/redis/redis-address.ts"
+import { redisClient } from "#adapters/redis/redis-client.ts"
 import { redisConnectionDirectory } from "#adapters/redis/redis-connection-directory.ts"
 import { redisEngine } from "#adapters/redis/redis-engine.ts"
 import { redisIdempotency } from "#adapters/redis/redis-idempotency.ts"
@@ -31,6 +34,7 @@ import { LocalConnections } from "#application/local-connections.ts"
 import { LocalRooms } from "#application/local-rooms.ts"
 import { HandlerActions } from "#application/ports/handler-actions.ts"
 import { Settings } from "#application/ports/settings.ts"
+import type { Services } from "#application/services.ts"
 import type { Config } from "./config.ts"
 import { toSettings } from "./to-settings.ts"
 
@@ -55,9 +59,14 @@ const IDEMPOTENCY_MS = 600_000
 const SHORTEST_RECORD_MS = 3_600_000
 const CLUSTER_PARTITIONS = 16
 
-const redisPorts = ({ redis: { partitions, prefix, url = "" } }: Config) => {
+const addressOf = (url: string): ParsedAddress => {
   const address = parseAddress(url)
   if (address === undefined) throw new Error("redis.url was not checked")
+  return address
+}
+
+const redisPorts = ({ redis: { partitions, prefix, url = "" } }: Config) => {
+  const address = addressOf(url)
   return redisEngine.pipe(
     Layer.provideMerge(
       Layer.mergeAll(
@@ -84,6 +93,15 @@ const redisPorts = ({ redis: { partitions, prefix, url = "" } }: Config) => {
     ),
   )
 }
+
+/** With Redis, other Socket.IO programs reach the gateway's clients by it. */
+const withPeers = <E, R>(
+  { engine, redis: { prefix, url = "" } }: Config,
+  all: Layer.Layer<Services | PrometheusText, E, R>,
+): Layer.Layer<Services | PrometheusText, E, R> =>
+  engine === "redis"
+    ? Layer.provideMerge(socketioPeers({ prefix, client: () => redisClient(addressOf(url)) }), all)
+    : all
 
 /** Everything of one node but its edges, which are given this as a runtime and are closed before it. */
 export const layers = (config: Config, version: string, actions: HandlerActions["Service"]) => {
@@ -117,8 +135,7 @@ export const layers = (config: Config, version: string, actions: HandlerActions[
     }),
     handlerModules({ directory: config.handlers, defaultTimeoutMs: config.handlerTimeout }),
   )
-  return rest.pipe(
-    Layer.provideMerge(engine),
+  return withPeers(config, rest.pipe(Layer.provideMerge(engine))).pipe(
     Layer.provideMerge(
       logtapeLogger({
         level: log.level,

@@ -6,6 +6,9 @@ import { connectionRoom, EVERYBODY, isGatewayRoom, type RoomName, userRoom } fro
 import type { Entry } from "./session.ts"
 import type { User } from "./user.ts"
 
+/** Messages over several partitions that a connection remembers. */
+export const MAX_REMEMBERED = 1_000
+
 export interface ConnectionInit {
   readonly id: string
   readonly user: User
@@ -43,6 +46,8 @@ export class Connection {
   /** The gateway said that its token is about to end. */
   warnedOfExpiry = false
   closed = false
+  /** Ids of the last messages over several partitions that it was sent, for a leave can come between their steps. */
+  private had: Set<string> | undefined
 
   constructor(init: ConnectionInit) {
     this.id = init.id
@@ -83,6 +88,19 @@ export class Connection {
     return this.gate === null ? this.floor.map((offset, i) => Math.max(offset, workedOff[i] ?? 0)) : [...this.floor]
   }
 
+  hasHad(messageId: string): boolean {
+    return this.had?.has(messageId) === true
+  }
+
+  /** It is sent this message: the next step of it is not owed, whatever the connection is in by then. */
+  remember({ id, spread }: Message): void {
+    if (spread === undefined) return
+    this.had ??= new Set()
+    this.had.add(id)
+    const [oldest] = this.had
+    if (this.had.size > MAX_REMEMBERED && oldest !== undefined) this.had.delete(oldest)
+  }
+
   /** From here on live messages wait. Closing a closed gate changes nothing. */
   closeGate(gate: () => Gate, workedOff: readonly Offset[]): Gate {
     if (this.gate === null) {
@@ -98,24 +116,46 @@ const isExcepted = (connection: Connection, except: Except): boolean =>
   except.connections.some((id) => connection.ids.includes(id)) ||
   except.rooms.some((room) => connection.rooms.has(room))
 
+type IsLogged = (room: RoomName) => boolean
+
+/** The first of these logged rooms, else the first of these, that the connection was in by that offset. */
+const roomAmong = (
+  { rooms }: Connection,
+  names: readonly RoomName[],
+  offset: Offset,
+  isLogged: IsLogged,
+): RoomName | undefined => {
+  let first: RoomName | undefined
+  for (const name of names) {
+    const entry = rooms.get(name)
+    if (entry === undefined || entry.at >= offset) continue
+    if (isLogged(name)) return name
+    first ??= name
+  }
+  return first
+}
+
+const never: IsLogged = () => false
+
 /**
- * The room through which the connection gets a message: the first of the message's logged rooms that it is in, else the
- * first. A message from before the connection joined a room of the same partition is not owed through that room.
+ * The room through which the connection gets this step of a message: the first of the message's logged rooms that it is
+ * in, else the first. A message from before the connection joined a room is not owed through that room.
  */
 export const roomFor = (
   connection: Connection,
-  message: Message,
+  { rooms, spread, volatile }: Message,
   offset: Offset,
-  isLogged: (room: RoomName) => boolean,
+  isLogged: IsLogged,
 ): RoomName | undefined => {
-  let first: RoomName | undefined
-  for (const room of message.rooms) {
-    const entry = connection.rooms.get(room)
-    if (entry === undefined || entry.at >= offset) continue
-    if (!message.volatile && isLogged(room)) return room
-    first ??= room
-  }
-  return first
+  const logs = volatile ? never : isLogged
+  const here = roomAmong(connection, spread?.here ?? rooms, offset, logs)
+  if (here === undefined || spread === undefined) return here
+  const earlier = spread.before.map((step) => roomAmong(connection, step.rooms, step.offset, logs))
+  const isOwedEarlier = earlier.some((room) => room !== undefined && (logs(room) || !logs(here)))
+  if (isOwedEarlier) return undefined
+  // A later step is logged, and so is the one that is sure to come.
+  const isOwedLogged = !logs(here) && rooms.some((room) => logs(room) && connection.rooms.has(room))
+  return isOwedLogged ? undefined : here
 }
 
 /** Whether this publication is the one by which the connection gets its message, live or in a replay. */
@@ -123,11 +163,12 @@ export const isOwed = (
   connection: Connection,
   publication: Publication,
   logged: boolean,
-  isLogged: (room: RoomName) => boolean,
+  isLogged: IsLogged,
 ): boolean => {
   const { message, offset, partition, room } = publication
   if (logged && offset <= (connection.floor[partition] ?? 0)) return false
   if (message.except !== undefined && isExcepted(connection, message.except)) return false
+  if (message.spread !== undefined && connection.hasHad(message.id)) return false
   if (message.rooms.length > 1) return roomFor(connection, message, offset, isLogged) === room
   const entry = connection.rooms.get(room)
   return entry !== undefined && entry.at < offset

@@ -1,3 +1,4 @@
+import type { Offset } from "./offset.ts"
 import type { RoomName } from "./room.ts"
 
 /** Who of the target does not get a message. */
@@ -6,6 +7,16 @@ export interface Except {
   readonly users: readonly string[]
   /** Any id that the connection's session had. */
   readonly connections: readonly string[]
+}
+
+/**
+ * A message to rooms in several partitions is published in one partition after the other. Each step carries those before
+ * it, for whoever is in rooms of both is to get it once, also where a join came between them.
+ */
+export interface Spread {
+  readonly before: readonly { readonly rooms: readonly RoomName[]; readonly offset: Offset }[]
+  /** Its rooms in this step's partition. */
+  readonly here: readonly RoomName[]
 }
 
 /** A message on its way: made once, never changed, delivered by every node that has a member of one of its rooms. */
@@ -25,6 +36,8 @@ export interface Message {
   readonly volatile: boolean
   /** Not replayed after this, ms since 1970. */
   readonly expiresAt: number | undefined
+  /** Of a message to rooms in several partitions. */
+  readonly spread?: Spread | undefined
 }
 
 /** A message as answers give it, in acks and in HTTP. */

@@ -19,6 +19,7 @@ const HELP = {
   redis_channels: "Rooms that this node is subscribed to.",
   redis_commands_in_flight: "Commands that wait for an answer of Redis.",
   node_commands: "Commands to and from other nodes that are under way.",
+  peer_changes_waiting: "Joins and leaves that Socket.IO programs asked for and that are not done yet.",
   outgoing_buffer_bytes: "What waits to be written to clients.",
 } as const satisfies Record<Gauge, string>
 

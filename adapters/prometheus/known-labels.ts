@@ -29,11 +29,21 @@ const BACKEND_KINDS: Record<QuestionKind | NoticeKind, true> = {
   "room.publish": true,
 }
 
+const PEER_KINDS: Record<Parameters<Port["peerMessage"]>[0], true> = {
+  emit: true,
+  request: true,
+  change: true,
+  answer: true,
+}
+const PEER_OUTCOMES: Record<Parameters<Port["peerMessage"]>[1], true> = { ok: true, refused: true, failed: true }
+
 export const CONNECTION_OUTCOMES = Object.keys(OUTCOMES)
 export const MESSAGE_SOURCES = Object.keys(SOURCES)
 export const admitConnectionOutcome: Admit = oneOf(CONNECTION_OUTCOMES)
 export const admitSource: Admit = oneOf(MESSAGE_SOURCES)
 export const admitEventKind: Admit = oneOf(Object.keys(EVENT_KINDS))
+export const admitPeerKind: Admit = oneOf(Object.keys(PEER_KINDS))
+export const admitPeerOutcome: Admit = oneOf(Object.keys(PEER_OUTCOMES))
 export const admitEdge: Admit = oneOf(Object.keys(EDGES))
 
 const CODES = Object.keys(ERRORS)

@@ -14,6 +14,8 @@ import {
   admitLimits,
   admitMethod,
   admitOutcome,
+  admitPeerKind,
+  admitPeerOutcome,
   admitReason,
   admitRoutes,
   admitSource,
@@ -58,6 +60,7 @@ const make = (registry: Registry): Metrics["Service"] => {
   const requestSeconds = histogram("http_request_seconds", "From a request to its answer.", SECONDS, "method", "route")
   const limits = counter("limit_hits", "How often a limit was hit.", "limit")
   const replays = histogram("replayed_messages", "Messages sent again to one returning client.", MESSAGES)
+  const peers = counter("peer_messages", "Exchanged with Socket.IO programs on Redis.", "kind", "outcome")
 
   const admitRoute = admitRoutes()
   const admitWord = admitWords()
@@ -81,6 +84,10 @@ const make = (registry: Registry): Metrics["Service"] => {
         seconds: requestSeconds.labels(method, route),
         statuses: new ByLabel(admitStatus, (status) => requests(method, route, status)),
       })),
+  )
+  const byPeerKind = new ByLabel(
+    admitPeerKind,
+    (kind) => new ByLabel(admitPeerOutcome, (outcome) => peers(kind, outcome)),
   )
   const byLimit = new ByLabel(admitLimits(), (limit) => limits(limit))
   for (const outcome of CONNECTION_OUTCOMES) byOutcome.of(outcome)
@@ -126,6 +133,9 @@ const make = (registry: Registry): Metrics["Service"] => {
       byLimit.of(limit).value += 1
     },
     replayed: (messages) => replays.observe(messages),
+    peerMessage: (kind, outcome) => {
+      byPeerKind.of(kind).of(outcome).value += 1
+    },
     observe: observedGauges(registry),
   }
 }

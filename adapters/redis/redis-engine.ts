@@ -17,6 +17,7 @@ import { RedisPublisher } from "./redis-publisher.ts"
 import { RedisRooms } from "./redis-rooms.ts"
 import { RedisStore, type StoreState } from "./redis-store.ts"
 import { RedisSubscriber } from "./redis-subscriber.ts"
+import { tellOutages } from "./tell-outages.ts"
 
 const BEAT = luaScript("beat", "life")
 const END_EPOCH = luaScript("end-epoch")
@@ -270,13 +271,15 @@ export const redisEngine: Layer.Layer<Engine, never, RedisStore | MessageLog | M
     const { node, rules } = yield* Settings
     const metrics = yield* Metrics
     const log = yield* MessageLog
+    const client = redisClient(state.options.address)
+    yield* tellOutages(client, "subscription")
     const engine = yield* Effect.acquireRelease(
       Effect.sync(
         () =>
           new NodeEngine({
             state,
             lease,
-            subscriber: (events) => new RedisSubscriber(redisClient(state.options.address), events),
+            subscriber: (events) => new RedisSubscriber(client, events),
             node,
             isLogged: (room) => rules.historyOf(room) !== undefined,
             log,

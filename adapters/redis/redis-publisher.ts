@@ -30,22 +30,30 @@ export class RedisPublisher {
   }
 
   /**
-   * One step in each partition of the message, its first room's first: that answer is the message's id and offset. A
-   * repeat of the key does in each what is missing there.
+   * One step in each partition of the message, one after the other, its first room's first: that answer is the message's
+   * id and offset. A repeat of the key does in each what is missing there.
    */
   async publish(publish: Publish): Promise<Published | PublishRefusal> {
-    const [head = this.state.partitions[0], ...others] = new Set(
-      publish.message.rooms.map((room) => this.state.partitionOf(room)),
-    )
+    const { message } = publish
+    const partitions = new Set(message.rooms.map((room) => this.state.partitionOf(room)))
+    const [head = this.state.partitions[0], ...others] = partitions
     if (head === undefined) throw new Error("there are no partitions")
-    const first = await this.publishIn(head, publish)
-    if (first instanceof Refusal || others.length === 0) return first
-    const message = { ...publish.message, id: first.id }
+    if (others.length === 0) return await this.publishIn(head, publish)
+    const roomsIn = (partition: RedisPartition): readonly RoomName[] =>
+      message.rooms.filter((room) => this.state.partitionOf(room) === partition)
+    const spread = { before: [], here: roomsIn(head) }
+    const first = await this.publishIn(head, { ...publish, message: { ...message, spread } })
+    if (first instanceof Refusal) return first
+    const before = [{ rooms: spread.here, offset: first.offset }]
     const idempotency = { key: publish.idempotency?.key ?? first.id, digest: publish.idempotency?.digest ?? "" }
-    const rest = await Promise.all(
-      others.map((partition) => this.publishIn(partition, { ...publish, message, idempotency })),
-    )
-    return rest.find((answer) => answer instanceof Refusal) ?? first
+    for (const partition of others) {
+      const here = roomsIn(partition)
+      const step = { ...message, id: first.id, spread: { before: [...before], here } }
+      const published = await this.publishIn(partition, { ...publish, message: step, idempotency })
+      if (published instanceof Refusal) return published
+      before.push({ rooms: here, offset: published.offset })
+    }
+    return first
   }
 
   private async publishIn(

@@ -11,6 +11,7 @@ import { NodeLease } from "./node-lease.ts"
 import type { ParsedAddress } from "./redis-address.ts"
 import { RedisCommands, redisClient } from "./redis-client.ts"
 import { RedisPartition } from "./redis-partition.ts"
+import { tellOutages } from "./tell-outages.ts"
 
 export interface RedisOptions {
   readonly address: ParsedAddress
@@ -122,8 +123,7 @@ export const redisStore = (options: RedisOptions): Layer.Layer<RedisStore, never
         (open) => Effect.sync(() => open.disconnect()),
       )
       const commands = new RedisCommands(client, metrics.limitHit)
-      // What an error means for a command its caller is told; the client itself goes on trying.
-      client.on("error", () => {})
+      yield* tellOutages(client, "commands")
       metrics.observe("redis_commands_in_flight", () => commands.pending)
       yield* Effect.ignore(Effect.tryPromise(() => client.connect()))
       const lease = new NodeLease(commands, {

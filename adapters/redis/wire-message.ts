@@ -1,4 +1,4 @@
-import type { Message } from "#domain/message.ts"
+import type { Message, Spread } from "#domain/message.ts"
 import type { RoomName } from "#domain/room.ts"
 
 /** A message in Redis: a version, a header in JSON, a line feed, which JSON has none of, and the data as it was encoded. */
@@ -13,6 +13,28 @@ interface Header {
   readonly x?: Message["except"]
   readonly v?: true | undefined
   readonly u?: number | undefined
+  /** The steps before this one, then this one: each the places in `r` of its rooms, and its offset. */
+  readonly p?: readonly { readonly r: readonly number[]; readonly o?: number }[] | undefined
+}
+
+const stepsOf = ({ rooms, spread }: Message): Header["p"] => {
+  const places = (names: readonly RoomName[]): number[] => names.map((name) => rooms.indexOf(name))
+  return (
+    spread && [
+      ...spread.before.map(({ offset, rooms: names }) => ({ r: places(names), o: offset })),
+      { r: places(spread.here) },
+    ]
+  )
+}
+
+const spreadOf = ({ p, r }: Header): Spread | undefined => {
+  if (p === undefined) return undefined
+  const names = (places: readonly number[]): RoomName[] =>
+    places.map((place) => r[place]).filter((name) => name !== undefined)
+  return {
+    before: p.slice(0, -1).map(({ o = 0, r: places }) => ({ rooms: names(places), offset: o })),
+    here: names(p.at(-1)?.r ?? []),
+  }
 }
 
 export const encodeMessage = (message: Message): string => {
@@ -25,6 +47,7 @@ export const encodeMessage = (message: Message): string => {
     x: message.except,
     v: message.volatile ? true : undefined,
     u: message.expiresAt,
+    p: stepsOf(message),
   }
   return `${VERSION}${JSON.stringify(header)}\n${message.data}`
 }
@@ -44,5 +67,6 @@ export const decodeMessage = (text: string): Message | undefined => {
     except: header.x,
     volatile: header.v === true,
     expiresAt: header.u,
+    ...(header.p !== undefined && { spread: spreadOf(header) }),
   }
 }

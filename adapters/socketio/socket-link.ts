@@ -78,7 +78,7 @@ export class SocketLink implements BufferOwner, Link {
       this.asked ??= new Set()
       this.asked.add(giveUp)
       try {
-        const args: unknown[] = this.meta ? [JSON.parse(data), JSON.parse(meta)] : [JSON.parse(data)]
+        const args: unknown[] = JSON.parse(this.meta ? `[${data},${meta}]` : `[${data}]`)
         this.socket
           .timeout(timeoutMs)
           .emit(event, ...args, (error: unknown, answer: unknown) =>

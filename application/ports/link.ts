@@ -9,7 +9,7 @@ import type { Refused } from "#domain/errors.ts"
  */
 export interface Outgoing {
   readonly event: string
-  /** JSON text */
+  /** JSON text; of several arguments, which another program's event may have, each in turn, with commas between. */
   readonly data: string
   /** JSON text */
   readonly meta: string

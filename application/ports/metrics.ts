@@ -20,6 +20,7 @@ export type Gauge =
   | "redis_channels"
   | "redis_commands_in_flight"
   | "node_commands"
+  | "peer_changes_waiting"
 
 /**
  * What the gateway counts. Plain functions, for the message path. Labels are bounded: codes and kinds, never a user's, a
@@ -45,6 +46,8 @@ export class Metrics extends Context.Service<
     /** A bound was hit. */
     readonly limitHit: (limit: string) => void
     readonly replayed: (messages: number) => void
+    /** What came from, or went to, a Socket.IO program beside the gateway. */
+    readonly peerMessage: (kind: "emit" | "request" | "change" | "answer", outcome: "ok" | "refused" | "failed") => void
     readonly observe: (gauge: Gauge, read: () => number) => void
   }
 >()("roomcast/application/ports/metrics") {}

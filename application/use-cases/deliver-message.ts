@@ -38,6 +38,7 @@ export const deliverMessage = (
         continue
       }
       if (!isOwed(connection, publication, logged, isLogged)) continue
+      connection.remember(message)
       if (logged) {
         connection.positionSentAt = now
         if (isAhead(connection.floor, workedOff)) {

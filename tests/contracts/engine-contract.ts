@@ -285,7 +285,7 @@ export const engineContract = (
         expect(ofA.map(({ offset }) => offset)).toEqual([first.offset, second.offset, third.offset])
         expect(ofA.slice(1).map(({ previous }) => previous)).toEqual([first.offset, second.offset])
         expect(ofA[0]?.previous).toBeLessThan(first.offset)
-        expect(ofA[1]?.message).toEqual(both.message)
+        expect(ofA[1]?.message).toMatchObject(both.message)
         expect(ofB.map(({ message }) => message.id)).toEqual([third.id])
       }))
 

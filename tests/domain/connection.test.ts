@@ -1,6 +1,6 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { Connection, isOwed, roomFor } from "#domain/connection.ts"
+import { Connection, isOwed, MAX_REMEMBERED, roomFor } from "#domain/connection.ts"
 import { Gate } from "#domain/gate.ts"
 import type { Except } from "#domain/message.ts"
 import type { Offset } from "#domain/offset.ts"
@@ -68,35 +68,83 @@ describe("a message to several rooms", () => {
     )
   })
 
-  it("is sent once in all, by floor and by replay, over several partitions that were sent up to anywhere", () => {
+  /** Its steps, one in each partition, as they are published: in the order of the partitions' first rooms. */
+  const stepsOf = (rooms: readonly RoomName[], offsets: readonly Offset[], more = {}) => {
     const partitionOf = (name: RoomName): number => NAMES.indexOf(name) % 3
+    const before: { rooms: readonly RoomName[]; offset: Offset }[] = []
+    return [...new Set(rooms.map(partitionOf))].flatMap((partition) => {
+      const here = rooms.filter((name) => partitionOf(name) === partition)
+      const offset = offsets[partition] ?? 0
+      const message = messageTo(rooms, { ...more, spread: { before: [...before], here } })
+      before.push({ rooms: here, offset })
+      return here.map((name) => ({ room: name, partition, offset, message }))
+    })
+  }
+  const anyOffsets = fc.tuple(...[0, 1, 2].map(() => fc.integer({ min: 10, max: 20 })))
+
+  it("is sent once where it is owed through a logged room, whatever the clocks of its partitions say", () => {
     fc.assert(
       fc.property(
-        subset,
-        fc.array(fc.boolean(), { minLength: 4, maxLength: 4 }),
+        fc.array(fc.tuple(fc.constantFrom(...NAMES), fc.nat({ max: 30 })), { maxLength: 4 }),
         someRooms,
-        fc.tuple(...[0, 1, 2].map(() => fc.integer({ min: 10, max: 20 }))),
-        fc.tuple(...[0, 1, 2].map(() => fc.nat({ max: 30 }))),
-        (joined, joinedLater, rooms, offsets, floor) => {
+        anyOffsets,
+        (joined, rooms, offsets) => {
           const connection = connectionIn(
-            joined.map((name) => [name, at(joinedLater[NAMES.indexOf(name)] ? 25 : 5)] as const),
-            floor,
+            joined.map(([name, since]) => [name, at(since)] as const),
+            [0, 0, 0],
           )
-          const message = messageTo(rooms)
-          const owing = rooms.filter((name) => connection.rooms.get(name)?.at === 5)
-          const sent = rooms.filter((name) => {
-            const partition = partitionOf(name)
-            const offset = offsets[partition] ?? 0
-            return isOwed(connection, { room: name, partition, offset, message }, true, () => true)
-          })
-          const [first] = owing
-          const sentBefore =
-            first !== undefined && (offsets[partitionOf(first)] ?? 0) <= (floor[partitionOf(first)] ?? 0)
-          expect(sent).toEqual(first === undefined || sentBefore ? [] : [first])
+          const steps = stepsOf(rooms, offsets)
+          const owing = steps.filter(({ offset, room: name }) => (connection.rooms.get(name)?.at ?? offset) < offset)
+          const sent = steps.filter((step) => isOwed(connection, step, true, () => true))
+          expect(sent).toEqual(owing.slice(0, 1))
         },
       ),
-      { numRuns: 2_000 },
+      { numRuns: 3_000 },
     )
+  })
+
+  it("is sent through a logged room of whatever step rather than an unlogged one, and through one unlogged at most", () => {
+    fc.assert(
+      fc.property(subset, subset, someRooms, anyOffsets, (joined, logged, rooms, offsets) => {
+        const connection = connectionIn(
+          joined.map((name) => [name, at(5)] as const),
+          [0, 0, 0],
+        )
+        const isLogged = (name: RoomName): boolean => logged.includes(name)
+        const steps = stepsOf(rooms, offsets)
+        const sent = steps.filter((step) => isOwed(connection, step, isLogged(step.room), isLogged))
+        const owing = steps.filter((step) => joined.includes(step.room))
+        const best = owing.find((step) => isLogged(step.room)) ?? owing[0]
+        expect(sent.map((step) => step.room)).toEqual(best === undefined ? [] : [best.room])
+      }),
+      { numRuns: 3_000 },
+    )
+  })
+
+  it("is not sent again where the connection left the room of an earlier step after it was sent that", () => {
+    const connection = connectionIn(
+      [
+        [room("a"), at(0)],
+        [room("b"), at(0)],
+      ],
+      [0, 0, 0],
+    )
+    const [first, second] = stepsOf([room("a"), room("b")], [10, 10, 10])
+    if (first === undefined || second === undefined) throw new Error("two steps")
+    expect(isOwed(connection, first, true, () => true)).toBe(true)
+    connection.remember(first.message)
+    connection.rooms.delete(room("a"))
+    expect(isOwed(connection, second, true, () => true)).toBe(false)
+    expect(isOwed(connectionIn([[room("b"), at(0)]], [0, 0, 0]), second, true, () => true)).toBe(true)
+  })
+
+  it("is remembered with the last thousand of its kind, and no other message is", () => {
+    const connection = connectionIn([])
+    connection.remember(messageTo([room("a")], { id: "plain" }))
+    expect(connection.hasHad("plain")).toBe(false)
+    const spread = { before: [], here: [room("a")] }
+    for (let i = 0; i <= MAX_REMEMBERED; i++) connection.remember(messageTo([room("a")], { id: `m${i}`, spread }))
+    expect([0, 1, MAX_REMEMBERED].map((i) => connection.hasHad(`m${i}`))).toEqual([false, true, true])
   })
 
   it("comes through the first logged room that the connection is in, else through the first", () => {

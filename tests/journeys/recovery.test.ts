@@ -172,6 +172,7 @@ describe("a history that does not reach back", () => {
     await settle(30)
     await happen(r)
     await connected(client, 2)
+    await client.ask("room:join", { room: r })
     await push(r, "live")
     await until("what is live", () => seen(client).includes("live"))
     return { recovered: client.recovered, seen: seen(client) }

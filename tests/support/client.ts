@@ -61,7 +61,11 @@ export const closeClients = (): void => {
   open.clear()
 }
 
-export const connectClient = async (gateway: Gateway, userId: string, options: ClientOptions = {}): Promise<Client> => {
+export const connectClient = async (
+  gateway: Pick<Gateway, "url">,
+  userId: string,
+  options: ClientOptions = {},
+): Promise<Client> => {
   const { auth, rooms = [], wait = true, ...rest } = options
   const socket = io(gateway.url, {
     auth: { token: await token(userId), ...auth },

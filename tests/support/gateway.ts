@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process"
+import { randomBytes } from "node:crypto"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
@@ -6,6 +7,8 @@ import { join } from "node:path"
 import * as Effect from "effect/Effect"
 import { signToken, type TokenContent } from "#adapters/jose/sign-token.ts"
 import type { ConfigInput } from "#bootstrap/config-schema.ts"
+import { roundRobinTcp } from "./round-robin-tcp.ts"
+import { testRedis } from "./test-redis.ts"
 import { until } from "./until.ts"
 
 export const JWT_SECRET = "7f3d0c1b9a8e4652b1d07f3d0c1b9a8e"
@@ -80,8 +83,8 @@ export const TEST_CONFIG: ConfigInput = {
   drain: { time: "3s" },
 }
 
-/** Starts the gateway as a user does, in a process of its own, on a free port. `change` is merged into TEST_CONFIG. */
-export const startGateway = async (
+/** Starts one node as a user does, in a process of its own, on a free port. `change` is merged into TEST_CONFIG. */
+export const startNode = async (
   change: ConfigInput = {},
   environment: Record<string, string> = {},
 ): Promise<Gateway> => {
@@ -147,6 +150,52 @@ export const startGateway = async (
     stop: (signal = "SIGTERM") => {
       if (child.exitCode === null) child.kill(signal)
       return exited
+    },
+  }
+}
+
+/** What the tests' gateway is: the project of the tests says it. */
+const NODES = { memory: 1, redis: 1, cluster: 3 } as const
+export const ENGINE: keyof typeof NODES =
+  process.env["ROOMCAST_TEST_ENGINE"] === "cluster" || process.env["ROOMCAST_TEST_ENGINE"] === "redis"
+    ? process.env["ROOMCAST_TEST_ENGINE"]
+    : "memory"
+
+/**
+ * The gateway that the project of the tests asks for: a node on memory, a node on Redis, or three on Redis behind a
+ * balancer that gives each connection to the next one, and each call of the API too.
+ */
+export const startGateway = async (
+  change: ConfigInput = {},
+  environment: Record<string, string> = {},
+): Promise<Gateway> => {
+  if (ENGINE === "memory") return startNode(change, environment)
+  const redis = await testRedis()
+  const shared = {
+    engine: "redis",
+    redis: { url: redis.url, prefix: `test-${randomBytes(6).toString("hex")}` },
+  } as const
+  const nodes = await Promise.all(
+    Array.from({ length: NODES[ENGINE] }, () => startNode({ ...change, ...shared }, environment)),
+  )
+  const [first] = nodes
+  if (first === undefined) throw new Error("no node was started")
+  const proxy = await roundRobinTcp(nodes.map(({ url }) => Number(new URL(url).port)))
+  let calls = 0
+  const next = (): Gateway => nodes[calls++ % nodes.length] ?? first
+  return {
+    url: proxy.url,
+    process: first.process,
+    output: () => nodes.map(({ output }) => output()).join("\n"),
+    call: (...args) => next().call(...args),
+    push: (...args) => next().push(...args),
+    metric: async (name) => (await Promise.all(nodes.map(({ metric }) => metric(name)))).reduce((a, b) => a + b, 0),
+    memory: async () => Math.max(...(await Promise.all(nodes.map(({ memory }) => memory())))),
+    stop: async (signal) => {
+      const [code = null] = await Promise.all(nodes.map(({ stop }) => stop(signal)))
+      proxy.close()
+      await redis.stop()
+      return code
     },
   }
 }

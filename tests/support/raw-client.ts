@@ -13,7 +13,7 @@ export interface RawClient {
   readonly join: (auth: object) => Promise<string>
 }
 
-export const rawClient = async (gateway: Gateway, { reads = true } = {}): Promise<RawClient> => {
+export const rawClient = async (gateway: Pick<Gateway, "url">, { reads = true } = {}): Promise<RawClient> => {
   const ws = new WebSocket(`${gateway.url.replace("http", "ws")}/socket.io/?EIO=4&transport=websocket`)
   const packets: string[] = []
   let gone = false
@@ -41,7 +41,7 @@ export const rawClient = async (gateway: Gateway, { reads = true } = {}): Promis
 }
 
 /** A raw client that is in as this user. */
-export const rawUser = async (gateway: Gateway, userId: string): Promise<RawClient> => {
+export const rawUser = async (gateway: Pick<Gateway, "url">, userId: string): Promise<RawClient> => {
   const client = await rawClient(gateway)
   const answer = await client.join({ token: await token(userId) })
   if (!answer.startsWith("40")) throw new Error(`not let in: ${answer}`)

@@ -28,9 +28,9 @@ const freePort = (): Promise<number> =>
     })
   })
 
-/** A `redis-server` of the test's own, on a free port, that writes no file but where its arguments say so. */
-export const startRedis = async (args: readonly string[] = ["--save", ""]): Promise<RedisServer> => {
-  const port = await freePort()
+/** A `redis-server` of the test's own, on a free port or that one, that writes no file but where its arguments say so. */
+export const startRedis = async (args: readonly string[] = ["--save", ""], at?: number): Promise<RedisServer> => {
+  const port = at ?? (await freePort())
   const directory = mkdtempSync(join(tmpdir(), "roomcast-redis-"))
   const spawnServer = (): { readonly child: ChildProcess; readonly ended: Promise<void> } => {
     const child = spawn("redis-server", ["--bind", "127.0.0.1", "--port", `${port}`, "--dir", directory, ...args], {

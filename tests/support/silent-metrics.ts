@@ -16,6 +16,7 @@ const SILENT: Metrics["Service"] = {
   httpRequest: nothing,
   limitHit: nothing,
   replayed: nothing,
+  peerMessage: nothing,
   observe: nothing,
 }
 
@@ -50,6 +51,7 @@ export const recordingMetrics = (): RecordedMetrics => {
     backendCall: [],
     httpRequest: [],
     replayed: [],
+    peerMessage: [],
   }
   const hits: string[] = []
   const gauges = new Map<Gauge, () => number>()
@@ -65,6 +67,7 @@ export const recordingMetrics = (): RecordedMetrics => {
     backendCall: (...args) => void calls.backendCall.push(args),
     httpRequest: (...args) => void calls.httpRequest.push(args),
     replayed: (...args) => void calls.replayed.push(args),
+    peerMessage: (...args) => void calls.peerMessage.push(args),
     limitHit: (limit) => void hits.push(limit),
     observe: (gauge, read) => void gauges.set(gauge, read),
   })

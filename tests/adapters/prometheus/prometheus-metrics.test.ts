@@ -28,6 +28,7 @@ const GAUGES: Record<Gauge, number> = {
   redis_channels: 16,
   redis_commands_in_flight: 17,
   node_commands: 18,
+  peer_changes_waiting: 19,
 }
 const gauges = Object.keys(GAUGES) as Gauge[]
 
@@ -63,6 +64,7 @@ const countAll = (metrics: Metrics["Service"]): void => {
   metrics.httpRequest("POST", "/v1/messages", 202, 0.003)
   metrics.limitHit("events_per_second")
   metrics.replayed(17)
+  metrics.peerMessage("emit", "refused")
   for (const gauge of gauges) metrics.observe(gauge, () => GAUGES[gauge])
 }
 
@@ -121,6 +123,7 @@ describe("what /metrics shows", () => {
       ['http_requests_total{method="POST",route="/v1/messages",status="202"}', 2],
       ['http_request_seconds_count{method="POST",route="/v1/messages"}', 2],
       ['limit_hits_total{limit="events_per_second"}', 2],
+      ['peer_messages_total{kind="emit",outcome="refused"}', 2],
       ["replayed_messages_sum", 34],
       ["replayed_messages_count", 2],
     ] as const)

@@ -1,0 +1,27 @@
+import { z } from "zod"
+import { duration, flag, oneOf, text, whole } from "./config-leaf.ts"
+
+const notEmpty = (value: string): boolean => value.trim() !== ""
+const LEVELS = ["trace", "debug", "info", "warning", "warn", "error", "fatal"] as const
+
+export const log = z.strictObject({
+  level: oneOf("The least that is logged; warn is warning.", LEVELS)
+    .transform((level) => (level === "warn" ? "warning" : level))
+    .prefault("info"),
+  format: oneOf("One JSON object a line, or for people. In production json, else pretty.", [
+    "json",
+    "pretty",
+  ]).optional(),
+  redact: flag(
+    "Leaves out e-mail addresses, IP addresses and other personal data. Secrets never get into a log.",
+  ).default(true),
+  file: z
+    .strictObject({
+      path: text("The log file, readable for its owner only.", "a path", notEmpty),
+      maxSize: whole("Bytes after which a new file is begun.", 1_024, 10_737_418_240).default(10_485_760),
+      maxFiles: whole("Old files that are kept.", 1, 1_000).default(5),
+      maxAge: duration("Old files are deleted after it.", "1m", "366d").optional(),
+    })
+    .describe("Logs into a file as well.")
+    .optional(),
+})
