@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest"
-import { indexRooms, type Judgement, judge } from "./checker.ts"
+import { type Judgement, judge } from "./checker.ts"
 import { type Accepted, emptyJournal, type Journal } from "./journal.ts"
+import { indexRooms } from "./room-index.ts"
 
 /** Push `n` has the offset 1000 + 10 n. */
 const offsetOf = (n: number): number => 1_000 + n * 10

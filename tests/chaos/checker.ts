@@ -1,4 +1,5 @@
 import { type Accepted, type Journal, roomOfUser, type Step } from "./journal.ts"
+import { firstAfter, type RoomIndex } from "./room-index.ts"
 
 export const VIOLATIONS = ["lost", "duplicated", "reordered", "stray", "unjustified"] as const
 export type Violation = (typeof VIOLATIONS)[number]
@@ -25,23 +26,6 @@ export interface Run {
   /** A client that was away for longer need not be recovered. */
   readonly windowMs: number
   readonly startedAt: number
-}
-
-/** The accepted pushes of each room, by offset. */
-export type RoomIndex = ReadonlyMap<string, readonly number[]>
-
-export const indexRooms = ({ offsets, rooms }: Accepted): RoomIndex => {
-  const index = new Map<string, number[]>()
-  for (const [n, names] of rooms.entries()) {
-    if (Number.isNaN(offsets[n])) continue
-    for (const name of names) {
-      const list = index.get(name)
-      if (list === undefined) index.set(name, [n])
-      else list.push(n)
-    }
-  }
-  for (const list of index.values()) list.sort((a, b) => offsets[a]! - offsets[b]!)
-  return index
 }
 
 /** A stay in a room: all that is newer than `from` is owed, up to what was had when the client asked to leave. */
@@ -222,17 +206,6 @@ class Check {
         }
       }
   }
-}
-
-const firstAfter = (pushes: readonly number[], offsets: readonly number[], from: number): number => {
-  let low = 0
-  let high = pushes.length
-  while (low < high) {
-    const middle = (low + high) >> 1
-    if (offsets[pushes[middle]!]! > from) high = middle
-    else low = middle + 1
-  }
-  return low
 }
 
 export const judge = (journal: Journal, run: Run): Judgement => new Check(journal, run).judge()

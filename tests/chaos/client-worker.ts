@@ -1,9 +1,10 @@
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { ChaosClient, type ClientPlan } from "./chaos-client.ts"
-import { type Example, indexRooms, judge, type Run, VIOLATIONS, type Violation } from "./checker.ts"
+import { type Example, judge, type Run, VIOLATIONS, type Violation } from "./checker.ts"
 import { type Accepted, linesOf } from "./journal.ts"
 import { type NodeDeath, returnTimes } from "./return-times.ts"
+import { indexRooms } from "./room-index.ts"
 
 /** A process of clients, so that many of them do not wait for each other or for the pushes. */
 export type Order =

@@ -52,6 +52,7 @@ export class Cluster {
       nodes.push(new NodeProcess(`node-${i + 1}`, await freePort(), configOf(link), directory))
     const port = await freePort()
     const cluster = new Cluster({ directory, links, nodes, redis, url: `http://127.0.0.1:${port}` })
+    process.once("exit", cluster.abandon)
     try {
       await Promise.all(nodes.map((node) => node.start()))
       const own = join(directory, "nginx")
@@ -64,7 +65,15 @@ export class Cluster {
     return cluster
   }
 
+  /** Where this process ends before it has stopped them. */
+  private readonly abandon = (): void => {
+    this.nginx?.kill("SIGTERM")
+    for (const node of this.nodes) node.signal("SIGKILL")
+    this.redis.signal("SIGKILL")
+  }
+
   async stop(keepLogs: boolean): Promise<void> {
+    process.off("exit", this.abandon)
     const { nginx } = this
     if (nginx !== undefined) {
       const gone = new Promise((resolve) => nginx.once("exit", resolve))

@@ -40,6 +40,7 @@ const kindsOf = (names: string) =>
 
 if (values.help) console.log(help)
 else {
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130))
   const seed = positive("seed")
   console.log(`seed ${seed}`)
   const report = await runChaos({

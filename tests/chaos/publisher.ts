@@ -11,7 +11,7 @@ const MOST_WAIT_MS = 1_000
 /** Behind by more than this, it does not catch up in a burst. */
 const MOST_BEHIND_MS = 500
 /** What says "later": the gateway's own refusals and the load balancer's. */
-const LATER: ReadonlySet<number> = new Set([429, 500, 502, 503, 504])
+const LATER: ReadonlySet<number> = new Set([429, 502, 503, 504])
 
 export interface PublisherOptions {
   readonly url: string
