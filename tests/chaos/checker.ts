@@ -53,7 +53,7 @@ class Check {
   private connects = 0
   private wasReady = false
   private connectRecovered = false
-  private droppedAt = 0
+  private droppedAt: number | undefined
   private newestPosition = 0
   private readonly newestIn = new Map<string, number>()
   private readonly stays = new Map<string, Stay[]>()
@@ -129,6 +129,7 @@ class Check {
         this.connectRecovered = step.recovered
         if (step.recovered) this.recovered++
         else this.startOver(step.at)
+        this.droppedAt = undefined
         this.connects++
         return
       case "ready":
@@ -146,7 +147,8 @@ class Check {
         this.reach(step.position)
         return
       case "drop":
-        this.droppedAt = step.at
+        // The stock client tells of attempts that came to nothing too: it is away since the first one.
+        this.droppedAt ??= step.at
         return
       case "join":
         this.begin(step.room, Number.POSITIVE_INFINITY)
@@ -170,7 +172,7 @@ class Check {
 
   /** Told `recovered: false`. What was missed is gone; what it had before must have been whole. */
   private startOver(at: number): void {
-    const awayMs = at - this.droppedAt
+    const awayMs = at - (this.droppedAt ?? at)
     if (this.connects > 0) {
       const why = !this.wasReady ? "the one before was never ready" : awayMs > this.run.windowMs ? "window over" : ""
       if (why === "") this.report("unjustified", at, `not recovered after ${awayMs} ms`)
