@@ -81,9 +81,12 @@ interface Entered {
   readonly entered: boolean
 }
 
-/** Behind its gate a connection was sent what its floor says. */
-const stayed = (connection: LocalConnection, name: RoomName, engine: Engine["Service"]): Entered | undefined =>
-  connection.rooms.has(name) ? { offset: connection.floor[engine.partitionOf(name)] ?? 0, entered: false } : undefined
+/** Behind its gate a connection was sent what its floor says; of a room that it entered above it, nothing yet. */
+const stayed = (connection: LocalConnection, name: RoomName, engine: Engine["Service"]): Entered | undefined => {
+  const membership = connection.rooms.get(name)
+  if (membership === undefined) return undefined
+  return { offset: Math.max(connection.floor[engine.partitionOf(name)] ?? 0, membership.at), entered: false }
+}
 
 const stay = Effect.fnUntraced(function* (
   connection: LocalConnection,

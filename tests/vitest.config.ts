@@ -7,6 +7,9 @@ const ON_REDIS = [
   "tests/journeys/{backend-push,protocol,push-and-event,recovery,recovery-limits,recovery-load,webhooks}.test.ts",
 ]
 
+/** Its nodes are processes of Node, whatever runs the other journeys. */
+const NODE_ONLY = ["tests/journeys/chaos.test.ts"]
+
 /**
  * `units`: the parts, in this process. `journeys`: the gateway in a process of its own and stock clients; the same files
  * for the gateway on Node and on Deno, with the memory engine, and those that the engine has to do with again with one
@@ -28,11 +31,14 @@ export default defineConfig({
         extends: true,
         test: {
           name: "units",
-          include: ["tests/{domain,application,contracts,adapters,architecture,bootstrap}/**/*.test.ts"],
+          include: ["tests/{domain,application,contracts,adapters,architecture,bootstrap,chaos}/**/*.test.ts"],
         },
       },
       { extends: true, test: { name: "journeys", include: JOURNEYS, env: { ROOMCAST_TEST_RUNTIME: "node" } } },
-      { extends: true, test: { name: "journeys-deno", include: JOURNEYS, env: { ROOMCAST_TEST_RUNTIME: "deno" } } },
+      {
+        extends: true,
+        test: { name: "journeys-deno", include: JOURNEYS, exclude: NODE_ONLY, env: { ROOMCAST_TEST_RUNTIME: "deno" } },
+      },
       { extends: true, test: { name: "journeys-redis", include: ON_REDIS, env: { ROOMCAST_TEST_ENGINE: "redis" } } },
       {
         extends: true,

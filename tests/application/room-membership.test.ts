@@ -10,7 +10,7 @@ import { ConnectionDirectory } from "#application/ports/connection-directory.ts"
 import { Engine } from "#application/ports/engine.ts"
 import { SessionStore } from "#application/ports/session-store.ts"
 import { Settings } from "#application/ports/settings.ts"
-import { enterRoom, exitRoom } from "#application/room-membership.ts"
+import { enterRoom, exitRoom, stayBehindGate } from "#application/room-membership.ts"
 import type { Services } from "#application/services.ts"
 import { closeConnection } from "#application/use-cases/close-connection.ts"
 import { CLOSINGS } from "#domain/closing.ts"
@@ -80,6 +80,20 @@ describe("a join", () => {
       yield* join
       assert.deepStrictEqual(yield* traces, IN)
       assert.deepStrictEqual(words, ["presence.joined lobby"])
+    }),
+  )
+
+  test(
+    "again, before the node has caught up with the first one, answers no offset below it: nothing in between is owed",
+    Effect.gen(function* () {
+      const engine = yield* Engine
+      const { connection } = yield* connect({ id: "a1", session: true })
+      const ahead = (yield* engine.clock(0)) + 1_000_000
+      const first = yield* enterRoom(connection, LOBBY, "rule").pipe(
+        Effect.provideService(Engine, { ...engine, clock: () => Effect.succeed(ahead) }),
+      )
+      const second = yield* stayBehindGate(connection, LOBBY)
+      assert.deepStrictEqual([first.offset, second], [ahead, { offset: ahead, entered: false }])
     }),
   )
 

@@ -61,6 +61,15 @@ export const closeClients = (): void => {
   open.clear()
 }
 
+/**
+ * While it upgrades, engine.io-client puts a close off to the turn in which it has read its last poll, and socket.io-client
+ * keeps what came with that until after the next CONNECT, for which it is too late: no network drops like that.
+ */
+const dropEngine = ({ io: { engine } }: Socket): void => {
+  if (Reflect.get(engine, "upgrading") === true) engine.once("upgrade", () => setImmediate(() => engine.close()))
+  else engine.close()
+}
+
 export const connectClient = async (
   gateway: Pick<Gateway, "url">,
   userId: string,
@@ -87,7 +96,7 @@ export const connectClient = async (
     disconnects: [],
     errors: [],
     ask: (event, ...args) => socket.timeout(10_000).emitWithAck(event, ...args),
-    drop: () => socket.io.engine.close(),
+    drop: () => dropEngine(socket),
   }
   socket.on("connect", () => {
     client.recovered.push(socket.recovered)

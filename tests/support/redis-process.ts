@@ -26,7 +26,7 @@ export interface RedisProcess {
   readonly signal: (signal: NodeJS.Signals) => void
   /** Ends it as a crash would; what it wrote stays. */
   readonly kill: () => Promise<void>
-  /** Again on the same port, with the same files. */
+  /** Once it has ended: again on the same port, with the same files. */
   readonly restart: () => Promise<void>
   /** Ends it and forgets what it kept. */
   readonly stop: () => Promise<void>
@@ -53,7 +53,7 @@ export const startProcess = async ({ args, connect = {} }: Start): Promise<Redis
         () => true,
         () => false,
       )
-    await until("redis-server to answer", answers)
+    await until("redis-server to answer", answers, 60_000)
   }
   const kill = async () => {
     child.kill("SIGKILL")
@@ -66,7 +66,10 @@ export const startProcess = async ({ args, connect = {} }: Start): Promise<Redis
     client,
     signal: (signal) => void child.kill(signal),
     kill,
-    restart: start,
+    restart: async () => {
+      await ended
+      await start()
+    },
     stop: async () => {
       client.disconnect()
       await kill()

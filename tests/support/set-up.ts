@@ -7,6 +7,7 @@ const NEEDED = [
   { program: "nginx", package: "nginx", why: "is a load balancer that deploy has a configuration for" },
   { program: "haproxy", package: "haproxy", why: "is another" },
   { program: "redis-server", package: "redis-server", why: "is what the redis engine is tested on" },
+  { program: "nginx", package: "nginx", why: "is the load balancer before a cluster" },
 ]
 
 const isThere = (program: string): boolean => spawnSync("sh", ["-c", `command -v ${program}`]).status === 0
