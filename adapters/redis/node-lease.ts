@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto"
 import type { NodeEntry } from "#application/ports/node-registry.ts"
 import { luaScript } from "./lua-script.ts"
-import type { RedisCommands } from "./redis-client.ts"
+import type { RedisCommands } from "./redis-commands.ts"
 
 const BEAT = luaScript("lease-beat", "directory")
 const SEEN = luaScript("lease-seen", "directory")

@@ -13,7 +13,7 @@ import {
 import { type Member, member } from "#domain/presence.ts"
 import { connectionRoom, EVERYBODY, isGatewayRoom, type RoomName, userRoom } from "#domain/room.ts"
 import { type LuaScript, luaScript } from "./lua-script.ts"
-import { askRedis } from "./redis-client.ts"
+import { askRedis } from "./redis-commands.ts"
 import { RedisStore, type StoreState } from "./redis-store.ts"
 
 const script = (name: string): LuaScript => luaScript(`directory-${name}`, "directory")

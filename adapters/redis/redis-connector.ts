@@ -1,7 +1,7 @@
 import { connect as connectTcp, type Socket } from "node:net"
 import { setTimeout as sleep } from "node:timers/promises"
 import { connect as connectTls, type TLSSocket } from "node:tls"
-import { AbstractConnector, type SentinelConnectionOptions, SentinelConnector } from "ioredis"
+import { AbstractConnector } from "ioredis"
 import type { ServerInfo } from "./server-check.ts"
 
 export interface Endpoint {
@@ -17,7 +17,7 @@ const LOOK_AGAIN_MS = 200
 export const CLOSE_MS = 200
 
 /** `INFO` as the driver hands it to a connector, with nothing of it typed. */
-const infoOf = (info: unknown): ServerInfo =>
+export const infoOf = (info: unknown): ServerInfo =>
   typeof info === "object" && info !== null
     ? Object.fromEntries(Object.entries(info).map(([name, value]) => [name, String(value)]))
     : {}
@@ -64,17 +64,5 @@ export const connectorTo = ({ endpoint = named, suits, tls }: Destination): Conn
 
     override check(info: unknown): boolean {
       return suits(infoOf(info))
-    }
-  }
-
-/** To the master that the sentinels name. */
-export const sentinelConnector = (options: SentinelConnectionOptions, suits: Destination["suits"]): Connector =>
-  class extends SentinelConnector {
-    constructor() {
-      super(options)
-    }
-
-    override check(info: { role?: string }): boolean {
-      return super.check(info) && suits(infoOf(info))
     }
   }

@@ -70,6 +70,8 @@ export interface DeliveryOptions {
 export class RedisDelivery {
   events: EngineEvents | undefined
   private readonly waiting: { readonly room: HeardRoom; readonly text: string }[][]
+  /** Of each partition, a message's first copies while the next one is still to come. */
+  private readonly begun: { readonly room: HeardRoom; readonly publication: Publication }[][]
   private readonly overflowed: boolean[]
   private readonly held: boolean[]
   private readonly options: DeliveryOptions
@@ -78,6 +80,7 @@ export class RedisDelivery {
     this.options = options
     const { partitions } = options.state
     this.waiting = partitions.map(() => [])
+    this.begun = partitions.map(() => [])
     this.overflowed = partitions.map(() => false)
     // Nothing is delivered before the subscription is there and the partition was filled.
     this.held = partitions.map(() => true)
@@ -90,6 +93,8 @@ export class RedisDelivery {
   /** From here on publications wait; what waits already is kept, unless it is of a subscription that broke. */
   hold({ index }: RedisPartition, discard: boolean): void {
     this.held[index] = true
+    // What fills the partition reads these too, for their rooms are not said to have had them.
+    this.begun[index] = []
     if (!discard) return
     this.waiting[index] = []
     this.overflowed[index] = false
@@ -136,7 +141,40 @@ export class RedisDelivery {
     }
     const message = decodeMessage(publish.message)
     if (message !== undefined)
-      this.deliver(room, { room: room.name, partition: partition.index, offset: publish.offset, message })
+      this.gather(room, { room: room.name, partition: partition.index, offset: publish.offset, message })
+  }
+
+  /**
+   * A message to several rooms comes by each of their channels, one copy right after the other. They are delivered in one
+   * turn: between them this node would count as having worked off what members of a later room have not had.
+   */
+  private gather(room: HeardRoom, publication: Publication): void {
+    const { offset, partition } = publication
+    const [first] = this.begun[partition] ?? []
+    if (first !== undefined && first.publication.offset !== offset) this.finish(partition)
+    if (this.isToCome(publication)) this.begun[partition]?.push({ room, publication })
+    else {
+      this.finish(partition)
+      this.deliver(room, publication)
+    }
+  }
+
+  /** Delivers what has begun: its last copy is there, or its room was given up. */
+  private finish(index: number): void {
+    const begun = this.begun[index] ?? []
+    if (begun.length === 0) return
+    this.begun[index] = []
+    for (const { publication, room } of begun) this.deliver(room, publication)
+  }
+
+  /** Another copy follows on a channel that this node heard before the message was published. */
+  private isToCome({ message, offset, room }: Publication): boolean {
+    const names = message.spread?.here ?? message.rooms
+    if (names.length === 1 || message.volatile) return false
+    return names.slice(names.indexOf(room) + 1).some((name) => {
+      const later = this.options.roomOf(name)
+      return later?.logged === true && later.last > 0 && later.last < offset
+    })
   }
 
   deliver(room: HeardRoom, publication: Publication): void {
@@ -154,6 +192,7 @@ export class RedisDelivery {
   /** This node's own beat, in order with everything else. `<offset> <epoch>` */
   hearBeat(partition: RedisPartition, text: string): void {
     if (this.isHeld(partition)) return
+    this.finish(partition.index)
     const [clock, epoch = ""] = text.split(" ")
     const offset = Number(clock)
     if (partition.isPast(epoch) || !Number.isSafeInteger(offset)) return

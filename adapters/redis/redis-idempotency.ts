@@ -7,7 +7,7 @@ import { Idempotency } from "#application/ports/idempotency.ts"
 import { Metrics } from "#application/ports/metrics.ts"
 import { Refusal, type Refused } from "#domain/errors.ts"
 import { luaScript } from "./lua-script.ts"
-import { askRedis } from "./redis-client.ts"
+import { askRedis } from "./redis-commands.ts"
 import { RedisStore, type StoreState } from "./redis-store.ts"
 
 const BEGIN = luaScript("once-begin")

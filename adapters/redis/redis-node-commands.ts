@@ -11,7 +11,7 @@ import {
 } from "#application/ports/node-commands.ts"
 import { Settings } from "#application/ports/settings.ts"
 import { Refusal, type Refused } from "#domain/errors.ts"
-import { askRedis } from "./redis-client.ts"
+import { askRedis } from "./redis-commands.ts"
 import { RedisStore } from "./redis-store.ts"
 
 /** Commands that wait for another node's answer, and others' commands that run here. */

@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { NodeRegistry } from "#application/ports/node-registry.ts"
-import { askRedis } from "./redis-client.ts"
+import { askRedis } from "./redis-commands.ts"
 import { RedisStore } from "./redis-store.ts"
 
 /** What each node says of itself with its lease. */

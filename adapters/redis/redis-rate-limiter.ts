@@ -2,7 +2,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { RateLimiter } from "#application/ports/rate-limiter.ts"
 import { luaScript } from "./lua-script.ts"
-import { askRedis } from "./redis-client.ts"
+import { askRedis } from "./redis-commands.ts"
 import { RedisStore } from "./redis-store.ts"
 
 const TAKE = luaScript("take-tokens")

@@ -10,7 +10,7 @@ import { Settings } from "#application/ports/settings.ts"
 import { Refusal } from "#domain/errors.ts"
 import { type Issued, isRevokedBy, keptUntil, MAX_REVOCATIONS, subjectOf } from "#domain/revocation.ts"
 import { luaScript } from "./lua-script.ts"
-import { askRedis } from "./redis-client.ts"
+import { askRedis } from "./redis-commands.ts"
 import { RedisStore, type StoreState } from "./redis-store.ts"
 
 const ADD = luaScript("revocations-add", "revocations")

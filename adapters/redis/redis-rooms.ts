@@ -1,5 +1,5 @@
 import type { RoomName } from "#domain/room.ts"
-import { RedisFailure } from "./redis-client.ts"
+import { RedisFailure } from "./redis-commands.ts"
 import type { HeardRoom } from "./redis-delivery.ts"
 import type { RedisLane } from "./redis-lane.ts"
 import type { RedisPartition } from "./redis-partition.ts"
@@ -94,7 +94,9 @@ export class RedisRooms {
       if (!over && this.lingering.size <= MAX_LINGERING) break
       this.forget(opening)
       const lane = this.laneOf(opening.room.partition)
-      given.set(lane, [...(given.get(lane) ?? []), opening.room.channel])
+      const channels = given.get(lane)
+      if (channels === undefined) given.set(lane, [opening.room.channel])
+      else channels.push(opening.room.channel)
     }
     // A break of the connection ends them as well.
     for (const [lane, channels] of given) lane.subscriber.unsubscribe(channels).catch(() => {})

@@ -7,7 +7,7 @@ import type { RoomName } from "#domain/room.ts"
 import { type Entry, MAX_PAST_IDS, type Session } from "#domain/session.ts"
 import { luaScript } from "./lua-script.ts"
 import type { NodeLease } from "./node-lease.ts"
-import { askRedis } from "./redis-client.ts"
+import { askRedis } from "./redis-commands.ts"
 import { RedisStore, type StoreState } from "./redis-store.ts"
 
 const OPEN = luaScript("session-open")

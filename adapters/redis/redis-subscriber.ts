@@ -1,5 +1,5 @@
 import type { Redis } from "ioredis"
-import { RedisFailure } from "./redis-client.ts"
+import { RedisFailure } from "./redis-commands.ts"
 
 export interface SubscriberEvents {
   readonly message: (channel: string, text: string) => void

@@ -18,6 +18,8 @@ export interface RedisSentinel {
   readonly masterPort: () => Promise<number>
   /** Asks for the replica to become the master. */
   readonly failover: () => Promise<void>
+  /** Ends one of the sentinels: the first that the URL names. */
+  readonly stopSentinel: () => Promise<void>
   readonly stop: () => Promise<void>
 }
 
@@ -85,11 +87,14 @@ export const startRedisSentinel = async (password = ""): Promise<RedisSentinel> 
     master,
     replica,
     masterPort: async () => {
-      const address: unknown = await sentinels[0]?.client.call("SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME)
+      const address: unknown = await sentinels.at(-1)?.client.call("SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME)
       return Array.isArray(address) ? Number(address[1]) : 0
     },
+    stopSentinel: async () => {
+      await sentinels[0]?.stop()
+    },
     failover: async () => {
-      await sentinels[0]?.client.call("SENTINEL", "FAILOVER", NAME)
+      await sentinels.at(-1)?.client.call("SENTINEL", "FAILOVER", NAME)
     },
     stop: async () => {
       await Promise.all([...sentinels.map((one) => one.stop()), master.stop(), replica.stop()])

@@ -6,8 +6,8 @@ const NEEDED = [
   { program: "promtool", package: "prometheus", why: "checks the format of /metrics" },
   { program: "nginx", package: "nginx", why: "is a load balancer that deploy has a configuration for" },
   { program: "haproxy", package: "haproxy", why: "is another" },
+  { program: "openssl", package: "openssl", why: "makes certificates for Redis over TLS" },
   { program: "redis-server", package: "redis-server", why: "is what the redis engine is tested on" },
-  { program: "nginx", package: "nginx", why: "is the load balancer before a cluster" },
 ]
 
 const isThere = (program: string): boolean => spawnSync("sh", ["-c", `command -v ${program}`]).status === 0

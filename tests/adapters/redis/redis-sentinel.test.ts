@@ -102,6 +102,16 @@ describe("Redis with Sentinel", () => {
     }
   })
 
+  it("goes on where a sentinel dies, and follows what the others say", async () => {
+    const { nodes, redis, two } = await twoNodes()
+    await redis.stopSentinel()
+    await two.publish([A])
+    await redis.failover()
+    await promoted(redis, nodes)
+    const { id } = await two.publish([A])
+    await until("the message", () => nodes.every((node) => node.idsIn(A).includes(id)))
+  })
+
   it("accepts a message only when so many replicas have it as redis.waitReplicas says", async () => {
     const { one, redis, two } = await twoNodes({ waitReplicas: 1 })
     const first = await one.publish([A], "first")
