@@ -4,7 +4,8 @@ const JOURNEYS = ["tests/{journeys,security}/**/*.test.ts"]
 
 /**
  * `units`: the parts, in this process. `journeys`: the gateway in a process of its own and stock clients; the same files
- * for the gateway on Node and on Deno. Time-outs are ceilings for a busy two-core machine, never claims about speed.
+ * for the gateway on Node and on Deno. `cluster`: several nodes and a Redis of the test's own, and what may happen to
+ * them. Time-outs are ceilings for a busy two-core machine, never claims about speed.
  */
 export default defineConfig({
   test: {
@@ -26,6 +27,14 @@ export default defineConfig({
         },
       },
       { extends: true, test: { name: "journeys", include: JOURNEYS, env: { ROOMCAST_TEST_RUNTIME: "node" } } },
+      {
+        extends: true,
+        test: {
+          name: "cluster",
+          include: ["tests/cluster/**/*.test.ts"],
+          env: { ROOMCAST_TEST_RUNTIME: "node" },
+        },
+      },
       { extends: true, test: { name: "journeys-deno", include: JOURNEYS, env: { ROOMCAST_TEST_RUNTIME: "deno" } } },
     ],
   },
