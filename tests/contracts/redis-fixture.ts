@@ -52,7 +52,8 @@ const scaled = Layer.effect(
   })),
 )
 
-export const redisLayer = (
+/** The ports as they are, on Redis's own time. */
+export const redisPorts = (
   url: string,
   more: Partial<RedisOptions> = {},
   own: Partial<Settings["Service"]> = {},
@@ -74,8 +75,7 @@ export const redisLayer = (
       }),
     ),
   )
-  return scaled.pipe(
-    Layer.provideMerge(redisEngine),
+  return redisEngine.pipe(
     Layer.provideMerge(redisMessageLog),
     Layer.provideMerge(
       Layer.mergeAll(
@@ -92,3 +92,5 @@ export const redisLayer = (
     Layer.provide([metrics, Layer.succeed(Settings, { ...settings, ...own })]),
   )
 }
+
+export const redisLayer = (...args: Parameters<typeof redisPorts>) => Layer.provideMerge(scaled, redisPorts(...args))
