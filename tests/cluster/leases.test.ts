@@ -92,17 +92,4 @@ describe.concurrent("two nodes", () => {
       [[false], [0, 1]],
     ])
   })
-
-  it("close a connection by its session where another one continued it on the other node", async () => {
-    await using cluster = await startCluster(2)
-    const [one, two] = [nodeAt(cluster, 0), nodeAt(cluster, 1)]
-    const old = await cluster.member(one, "cat", to.rooms, STAYS_AWAY)
-    await one.push(to, "e", 0)
-    await until("a position", () => old.received.length === 1)
-    const next = await cluster.client(two, "cat", { auth: { ...secrets(old) } })
-    await until("the old one closed", () => old.disconnects.length === 1)
-    await one.push(to, "e", 1)
-    await until("the second", () => next.received.length === 1)
-    expect([next.ready[0]?.recovered, seen(next), seen(old)]).toEqual([true, [1], [0]])
-  })
 })

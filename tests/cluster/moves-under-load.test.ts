@@ -9,9 +9,10 @@ const NAMES = ["open:a", "open:b", "open:c", "open:d", "open:e"]
 const PLAIN = "plain:p"
 const CLIENTS = 20
 const PUSHERS = 3
-const LOAD_MS = 6_000
-/** Into the load; each time the node that is the oldest one is killed, and another started. */
-const KILLS_MS = [1_500, 3_500]
+const MOVES = 150
+const PUSHES = 400
+/** So many moves into the load, each time, the oldest node is killed and another started. */
+const KILLS = [40, 90]
 
 interface Target {
   readonly rooms: readonly string[]
@@ -51,48 +52,49 @@ const dropSome = (clients: readonly Client[]): void => {
 
 describe.each([
   { partitions: 1, kills: [] },
-  { partitions: 1, kills: KILLS_MS },
+  { partitions: 1, kills: KILLS },
   { partitions: 4, kills: [] },
-  { partitions: 4, kills: KILLS_MS },
-])("clients that move between three nodes, $partitions partitions, nodes killed at $kills", ({ kills, partitions }) => {
-  it("lose nothing, get nothing twice, all of a room in order, and recover each time", async () => {
-    await using cluster = await startCluster(3, { partitions })
-    const clients = await connectAll(cluster)
-    const targets: Target[] = []
-    let running = true
-    const pushing = Array.from({ length: PUSHERS }, async () => {
-      while (running) {
-        const i = targets.length
-        const target = targetOf(i)
-        targets.push(target)
-        await cluster.surely(target, i)
-        if (i % 20 === 0) await sleep(5)
+  { partitions: 4, kills: KILLS },
+])(
+  "clients that move between three nodes, $partitions partitions, nodes killed after $kills moves",
+  ({ kills, partitions }) => {
+    it("lose nothing, get nothing twice, all of a room in order, and recover each time", async () => {
+      await using cluster = await startCluster(3, { partitions })
+      const clients = await connectAll(cluster)
+      const targets: Target[] = []
+      let running = true
+      const pushing = Array.from({ length: PUSHERS }, async () => {
+        while (running) {
+          const i = targets.length
+          const target = targetOf(i)
+          targets.push(target)
+          await cluster.surely(target, i)
+          if (i % 20 === 0) await sleep(5)
+        }
+      })
+      const beginnings: Promise<unknown>[] = []
+      const killAt: number[] = [...kills]
+      const moves = () => clients.reduce((sum, { recovered }) => sum + recovered.length - 1, 0)
+      for (; moves() < MOVES || targets.length < PUSHES; await sleep(60 + Math.random() * 60)) {
+        dropSome(clients)
+        if (moves() < (killAt[0] ?? Number.POSITIVE_INFINITY)) continue
+        killAt.shift()
+        void cluster.nodes.shift()?.stop("SIGKILL")
+        beginnings.push(cluster.start())
       }
-    })
-    const beginnings: Promise<unknown>[] = []
-    const killAt = [...kills]
-    for (const began = Date.now(); Date.now() - began < LOAD_MS; await sleep(60 + Math.random() * 60)) {
-      dropSome(clients)
-      if (Date.now() - began < (killAt[0] ?? LOAD_MS)) continue
-      killAt.shift()
-      void cluster.nodes.shift()?.stop("SIGKILL")
-      beginnings.push(cluster.start())
-    }
-    running = false
-    await Promise.all([...pushing, ...beginnings])
-    const owed = clients.map((_, i) => targets.flatMap((target, n) => (isOwedTo(i, target) ? [n] : [])))
-    await until(
-      "every message at every client",
-      () =>
-        clients.every(({ received, socket }, i) => {
-          return socket.connected && new Set(received.map(({ data }) => data)).size >= (owed[i]?.length ?? 0)
-        }),
-      30_000,
-    ).catch(() => undefined)
-    await settle(500)
-    const moves = clients.reduce((sum, { recovered }) => sum + recovered.length - 1, 0)
-    expect(addFaults(clients.map((client, i) => faultsOf(client, owed[i] ?? [])))).toEqual(NO_FAULTS)
-    expect(moves).toBeGreaterThan(50)
-    expect(targets.length).toBeGreaterThan(100)
-  }, 120_000)
-})
+      running = false
+      await Promise.all([...pushing, ...beginnings])
+      const owed = clients.map((_, i) => targets.flatMap((target, n) => (isOwedTo(i, target) ? [n] : [])))
+      await until(
+        "every message at every client",
+        () =>
+          clients.every(({ received, socket }, i) => {
+            return socket.connected && new Set(received.map(({ data }) => data)).size >= (owed[i]?.length ?? 0)
+          }),
+        30_000,
+      ).catch(() => undefined)
+      await settle(500)
+      expect(addFaults(clients.map((client, i) => faultsOf(client, owed[i] ?? [])))).toEqual(NO_FAULTS)
+    }, 120_000)
+  },
+)

@@ -191,4 +191,16 @@ describe.concurrent("a session's secret", () => {
       ["jon", "kay", "kay"],
     ])
   })
+
+  it("continued on another node closes the old connection, which is fed no more", async () => {
+    const to = { rooms: ["open:taken"] }
+    const old = await cluster.member(node, "lea", to.rooms, STAYS_AWAY)
+    await node.push(to, "e", 0)
+    await until("a position", () => old.received.length === 1)
+    const next = await cluster.client(other, "lea", { auth: { ...secrets(old) } })
+    await until("the old one closed", () => old.disconnects.length === 1)
+    await node.push(to, "e", 1)
+    await until("the second", () => next.received.length === 1)
+    expect([next.ready[0]?.recovered, seen(next), seen(old)]).toEqual([true, [1], [0]])
+  })
 })
