@@ -18,7 +18,7 @@ describe.concurrent("two nodes", () => {
     await until("the first at both", () => mover.received.length === 1 && old.received.length === 1)
     stopped.process.kill("SIGSTOP")
     mover.socket.emit("room:join", { room: "open:late" }, () => {})
-    old.socket.emit("room:leave", to, () => {})
+    old.socket.emit("room:leave", { room: "open:a" }, () => {})
     old.socket.emit("room:join", { room: "open:late" }, () => {})
     await settle(50)
     const sessions = [mover, old].map((client) => String(secrets(client).pid))
