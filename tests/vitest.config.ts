@@ -32,6 +32,8 @@ export default defineConfig({
         test: {
           name: "cluster",
           include: ["tests/cluster/**/*.test.ts"],
+          // Above what any step waits for: a test that is broken off leaves its processes behind.
+          testTimeout: 180_000,
           env: { ROOMCAST_TEST_RUNTIME: "node" },
         },
       },

@@ -123,5 +123,5 @@ describe("a replay beside a room that is busy", () => {
     expect(offsets).toEqual([...offsets].sort())
     expect(client.recovered).toEqual([false, true])
     expect(await node.metric('roomcast_limit_hits_total{limit="gate"}')).toBeGreaterThan(0)
-  }, 120_000)
+  })
 })

@@ -97,5 +97,5 @@ describe.each([1, 4])("clients that join rooms between moves, %i partitions", (p
       cluster.nodes.map(({ metric }) => metric('roomcast_limit_hits_total{limit="gate"}')),
     )
     expect(Math.max(...overflows)).toBeGreaterThan(0)
-  }, 120_000)
+  })
 })

@@ -95,6 +95,6 @@ describe.each([
       ).catch(() => undefined)
       await settle(500)
       expect(addFaults(clients.map((client, i) => faultsOf(client, owed[i] ?? [])))).toEqual(NO_FAULTS)
-    }, 120_000)
+    })
   },
 )
