@@ -147,12 +147,16 @@ export const openGate = Effect.fnUntraced(function* (
 ): Effect.fn.Return<void, Refused<"engine_unavailable" | "slow_consumer">, GatePorts> {
   const engine = yield* Engine
   const rooms = yield* LocalRooms
+  const metrics = yield* Metrics
   const clock = yield* Clock.Clock
   connection.gateHolds--
   if (connection.opening) return
   connection.opening = true
   const open = Effect.gen(function* () {
-    while (letGo(connection, engine, rooms, clock.currentTimeMillisUnsafe()) === "overflowed") yield* replay(connection)
+    while (letGo(connection, engine, rooms, clock.currentTimeMillisUnsafe()) === "overflowed") {
+      metrics.limitHit("gate")
+      yield* replay(connection)
+    }
   })
   yield* Effect.onError(open, () =>
     Effect.sync(() => {

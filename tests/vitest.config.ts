@@ -13,7 +13,8 @@ const NODE_ONLY = ["tests/journeys/chaos.test.ts"]
 /**
  * `units`: the parts, in this process. `journeys`: the gateway in a process of its own and stock clients; the same files
  * for the gateway on Node and on Deno, with the memory engine, and those that the engine has to do with again with one
- * node on Redis, and with three behind a balancer that knows nothing. Time-outs are ceilings for a busy two-core machine, never claims about speed.
+ * node on Redis, and with three behind a balancer that knows nothing. `cluster`: several nodes and a Redis of the test's
+ * own, and what may happen to them. Time-outs are ceilings for a busy two-core machine, never claims about speed.
  */
 export default defineConfig({
   test: {
@@ -43,6 +44,16 @@ export default defineConfig({
       {
         extends: true,
         test: { name: "journeys-cluster", include: ON_REDIS, env: { ROOMCAST_TEST_ENGINE: "cluster" } },
+      },
+      {
+        extends: true,
+        test: {
+          name: "cluster",
+          include: ["tests/cluster/**/*.test.ts"],
+          // Above what any step waits for: a test that is broken off leaves its processes behind.
+          testTimeout: 180_000,
+          env: { ROOMCAST_TEST_RUNTIME: "node" },
+        },
       },
     ],
   },

@@ -52,8 +52,8 @@ const scaled = Layer.effect(
   })),
 )
 
-/** With the store beside the ports. */
-export const redisLayer = (
+/** The ports as they are, on Redis's own time, with the store beside them. */
+export const redisPorts = (
   url: string,
   more: Partial<RedisOptions> = {},
   own: Partial<Settings["Service"]> = {},
@@ -76,8 +76,7 @@ export const redisLayer = (
       }),
     ),
   )
-  return scaled.pipe(
-    Layer.provideMerge(redisEngine),
+  return redisEngine.pipe(
     Layer.provideMerge(redisMessageLog),
     Layer.provideMerge(
       Layer.mergeAll(
@@ -94,3 +93,5 @@ export const redisLayer = (
     Layer.provide([metrics, Layer.succeed(Settings, { ...settings, ...own })]),
   )
 }
+
+export const redisLayer = (...args: Parameters<typeof redisPorts>) => Layer.provideMerge(scaled, redisPorts(...args))

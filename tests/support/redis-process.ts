@@ -26,8 +26,8 @@ export interface RedisProcess {
   readonly signal: (signal: NodeJS.Signals) => void
   /** Ends it as a crash would; what it wrote stays. */
   readonly kill: () => Promise<void>
-  /** Once it has ended: again on the same port, with the same files. */
-  readonly restart: () => Promise<void>
+  /** Ends it, if it has not ended, and begins again on the same port; `meanwhile` is done while it is down. */
+  readonly restart: (meanwhile?: () => void) => Promise<void>
   /** Ends it and forgets what it kept. */
   readonly stop: () => Promise<void>
 }
@@ -66,8 +66,9 @@ export const startProcess = async ({ args, connect = {} }: Start): Promise<Redis
     client,
     signal: (signal) => void child.kill(signal),
     kill,
-    restart: async () => {
-      await ended
+    restart: async (meanwhile) => {
+      await kill()
+      meanwhile?.()
       await start()
     },
     stop: async () => {
