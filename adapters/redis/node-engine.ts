@@ -88,7 +88,7 @@ export class NodeEngine {
       this.rooms.begin(partition, clock)
       this.events?.newEpoch()
       // Another server may be the master now, and the former one would still pass on what that one publishes.
-      this.laneOf(partition).subscriber.restart()
+      if (state.options.address.kind !== "standalone") this.laneOf(partition).subscriber.restart()
     }
   }
 
