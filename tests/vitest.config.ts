@@ -22,7 +22,8 @@ export default defineConfig({
     setupFiles: [new URL("./support/fixed-seed.ts", import.meta.url).pathname],
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    maxWorkers: 2,
+    maxWorkers: 3,
+    maxConcurrency: 16,
     reporters:
       process.env["CI"] === undefined
         ? ["default"]

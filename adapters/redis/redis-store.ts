@@ -33,6 +33,9 @@ export interface RedisOptions {
   readonly waitReplicas: number
 }
 
+/** How long a node waits at its start for a connection. */
+const START_MS = 5_000
+
 const CLOCK = luaScript("read-clock", "life")
 
 /** What a partition's script answers: the epoch, the clock, and what it was run for. */
@@ -171,7 +174,13 @@ export const redisStore = (options: RedisOptions): Layer.Layer<RedisStore, never
           (opened) => Effect.sync(() => opened.disconnect()),
         )
         yield* tellOutages(client)
-        yield* Effect.ignore(Effect.tryPromise(() => client.connect()))
+        // It goes on trying by itself; the promise of a cluster's first try may stay open then.
+        yield* Effect.ignore(
+          Effect.timeout(
+            Effect.tryPromise(() => client.connect()),
+            START_MS,
+          ),
+        )
         return client
       })
       const client = yield* open

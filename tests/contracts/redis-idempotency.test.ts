@@ -12,7 +12,9 @@ import { advance, redisLayer } from "./redis-fixture.ts"
 const server = await startRedis()
 afterAll(() => server.stop())
 
-idempotencyContract("redis", redisLayer(server.url), advance)
+describe.concurrent("with Redis", () => {
+  idempotencyContract("redis", redisLayer(server.url), advance)
+})
 
 const nodeOf = (prefix: string) =>
   Effect.flatMap(Layer.build(redisLayer(server.url, { prefix })), (services) => Effect.provide(Idempotency, services))

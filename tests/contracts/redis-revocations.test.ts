@@ -43,7 +43,7 @@ it.live("are refused where there are as many as are kept, and taken when one of 
     yield* revocations.add({ tokenId: "first", expiresAt: 1 })
     const fill = `for i = 1, 100 do
       local some = {}
-      for k = 1, 1000 do some[2 * k - 1], some[2 * k] = i, 'x' .. i .. '-' .. k end
+      for k = 1, i == 100 and 999 or 1000 do some[2 * k - 1], some[2 * k] = i, 'x' .. i .. '-' .. k end
       redis.call('ZADD', KEYS[1] .. ':all', unpack(some))
     end`
     yield* Effect.promise(() => server.client.eval(fill, 1, `${prefix}:{revocations}`))

@@ -180,6 +180,7 @@ export const sessionStoreContract = (
         const winners = all.filter((one) => one !== undefined)
         expect(winners).toHaveLength(1)
         expect(yield* readSession(store)).toEqual(winners[0])
+        yield* waitFor("the takeover to be told", () => taken.length > 0)
         expect(taken).toEqual([`${S.id} 2`])
       }))
 
