@@ -111,7 +111,7 @@ export const layers = (config: Config, version: string, actions: HandlerActions[
   const base = Layer.mergeAll(
     Layer.succeed(Settings, toSettings(config, version)),
     Layer.succeed(HandlerActions, actions),
-    prometheusMetrics({ version }),
+    prometheusMetrics({ version, node: config.nodeId }),
   )
   const engine = (config.engine === "redis" ? redisPorts(config) : memoryPorts).pipe(Layer.provideMerge(base))
   const rest = Layer.mergeAll(
@@ -140,6 +140,7 @@ export const layers = (config: Config, version: string, actions: HandlerActions[
   return withPeers(config, rest.pipe(Layer.provideMerge(engine))).pipe(
     Layer.provideMerge(
       logtapeLogger({
+        node: config.nodeId,
         level: log.level,
         format: log.format,
         redact: log.redact,

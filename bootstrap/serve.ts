@@ -209,7 +209,7 @@ const openEdges = async (
   const host = config.host.includes(":") ? `[${config.host}]` : config.host
   const url = `http://${host}:${port}`
   // In development the banner says it.
-  if (config.production) runtime.runFork(Effect.logInfo("listening", { url, node: config.nodeId }))
+  if (config.production) runtime.runFork(Effect.logInfo("listening", { url }))
   return {
     url,
     close: async () => {

@@ -4,12 +4,14 @@ import { utf8Length } from "#domain/name.ts"
 export const MAX_LINE_BYTES = 8_192
 
 /** Names of a line's own members, which no property takes. */
-export const LINE_NAMES = ["time", "level", "category", "message"]
+export const LINE_NAMES = ["time", "level", "node", "category", "message"]
 
 export interface LogLine {
   /** ms since 1970 */
   readonly time: number
   readonly level: LogLevel
+  /** The instance id of whoever logs it. */
+  readonly node: string | undefined
   readonly category: readonly string[]
   readonly message: string
   /** Plain data, as JSON has it. */
@@ -34,8 +36,8 @@ const bounded = (line: LogLine, format: (line: LogLine) => string): string => {
 }
 
 export const jsonLine = (line: LogLine): string =>
-  bounded(line, ({ time, level, category, message, properties }) =>
-    encode({ time: new Date(time).toISOString(), level, category: category.join("."), message, ...properties }),
+  bounded(line, ({ time, level, node, category, message, properties }) =>
+    encode({ time: new Date(time).toISOString(), level, node, category: category.join("."), message, ...properties }),
   )
 
 const SHORT: Record<LogLevel, readonly [name: string, color: number]> = {

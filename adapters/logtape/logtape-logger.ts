@@ -16,6 +16,8 @@ import { RotatingFile } from "./rotating-file.ts"
 import { outputTo, standardStream } from "./standard-output.ts"
 
 export interface LogOptions {
+  /** The instance id that each JSON line has. */
+  readonly node: string
   readonly level: LogLevel
   /** Of standard output; the file always has JSON lines. */
   readonly format: "json" | "pretty"
@@ -61,8 +63,11 @@ const openFile = (options: FileOptions): Effect.Effect<RotatingFile, LogFileFail
   })
 
 /** What came through the bridge is plain and redacted; LogTape's own records, about itself, are made so here. */
-const lineOf = ({ category, level, message, properties, timestamp }: LogRecord, redact: boolean): LogLine => {
-  const line = { time: timestamp, level, category }
+const lineOf = (
+  { category, level, message, properties, timestamp }: LogRecord,
+  { node, redact }: Pick<LogOptions, "node" | "redact">,
+): LogLine => {
+  const line = { time: timestamp, level, node, category }
   if (category[0] === "roomcast") return { ...line, message: message.join(""), properties }
   const plain = new PlainRecord(redact)
   const text = plain.text(message.map(String).join(""))
@@ -92,12 +97,13 @@ const use = (configuration: Configuration): Effect.Effect<void, never, Scope.Sco
       }),
   )
 
-const start = Effect.fnUntraced(function* ({ format, file, level, redact }: LogOptions, stream: Writable) {
+const start = Effect.fnUntraced(function* (options: LogOptions, stream: Writable) {
+  const { format, file, level } = options
   const print = yield* outputTo(stream)
   const log = file === undefined ? undefined : yield* openFile(file)
   const colors = stream === process.stdout && process.stdout.isTTY && process.env["NO_COLOR"] === undefined
   const sink = (record: LogRecord): void => {
-    const line = lineOf(record, redact)
+    const line = lineOf(record, options)
     print(format === "json" ? jsonLine(line) : prettyLine(line, colors))
     log?.write(jsonLine(line))
   }

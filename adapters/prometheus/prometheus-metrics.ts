@@ -146,16 +146,19 @@ const runtime = (): string => {
 }
 
 /** Metrics in a registry of their own, and their text. Names and meanings: docs/metrics.md. */
-export const prometheusMetrics = (options: { readonly version: string }): Layer.Layer<Metrics | PrometheusText> =>
+export const prometheusMetrics = (options: {
+  readonly version: string
+  readonly node: string
+}): Layer.Layer<Metrics | PrometheusText> =>
   Layer.effectContext(
     Effect.gen(function* () {
       const registry = new Registry()
       new Gauge({
         name: "roomcast_build_info",
         help: "1, with what is running.",
-        labelNames: ["version", "runtime"],
+        labelNames: ["version", "runtime", "node"],
         registers: [registry],
-      }).set({ version: options.version, runtime: runtime() }, 1)
+      }).set({ version: options.version, runtime: runtime(), node: options.node }, 1)
       yield* processMetrics(registry)
       const render = async () => ({ contentType: registry.contentType, body: await registry.metrics() })
       return Context.make(Metrics, make(registry)).pipe(Context.add(PrometheusText, { render }))

@@ -142,6 +142,11 @@ export class RedisDelivery {
     const message = decodeMessage(publish.message)
     if (message !== undefined)
       this.gather(room, { room: room.name, partition: partition.index, offset: publish.offset, message })
+    else if (room.logged && !publish.volatile) {
+      // A newer node's: who is owed it goes to look for a node that can read it.
+      room.last = publish.offset
+      this.events?.hole(room.name)
+    }
   }
 
   /**

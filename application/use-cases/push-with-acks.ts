@@ -113,7 +113,11 @@ const askNode = Effect.fnUntraced(function* (
       orElse: () => Effect.fail(new Refusal("engine_unavailable", `node ${node} did not answer in time`)),
     }),
     Effect.catch((refusal) =>
-      Effect.logWarning("a node did not gather acknowledgements", { node, code: refusal._tag, messageId: message.id }),
+      Effect.logWarning("a node did not gather acknowledgements", {
+        by: node,
+        code: refusal._tag,
+        messageId: message.id,
+      }),
     ),
   )
 })

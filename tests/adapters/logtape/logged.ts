@@ -19,7 +19,7 @@ export interface Logged {
   readonly files: string
 }
 
-export const OPTIONS = { level: "info", format: "json", redact: true } as const satisfies LogOptions
+export const OPTIONS = { node: "n1", level: "info", format: "json", redact: true } as const satisfies LogOptions
 
 export const directory = async (): Promise<string> => {
   const path = await mkdtemp(join(tmpdir(), "roomcast-log-"))

@@ -8,7 +8,7 @@ import { logtapeLogger } from "#adapters/logtape/logtape-logger.ts"
 import { directory, kept, logged, OPTIONS, start } from "#tests/adapters/logtape/logged.ts"
 
 describe("a JSON line", () => {
-  it("has time, level, category and message, then the properties", async () => {
+  it("has time, level, node, category and message, then the properties", async () => {
     const effect = Effect.logWarning("slow", { took: 12, nested: { list: [1, "a", true, null] } }).pipe(
       Effect.annotateLogs({ requestId: "r1", category: ["adapters", "redis"] }),
       Effect.withLogSpan("publish"),
@@ -18,6 +18,7 @@ describe("a JSON line", () => {
     expect(Object.keys(records[0] ?? {})).toEqual([
       "time",
       "level",
+      "node",
       "category",
       "message",
       "took",
@@ -28,6 +29,7 @@ describe("a JSON line", () => {
     expect(records[0]).toMatchObject({
       time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
       level: "warning",
+      node: "n1",
       category: "roomcast.adapters.redis",
       message: "slow",
       took: 12,

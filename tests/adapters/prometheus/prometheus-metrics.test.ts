@@ -40,7 +40,7 @@ afterEach(async () => {
 })
 
 const start = async () => {
-  const runtime = ManagedRuntime.make(prometheusMetrics({ version: "1.2.3" }))
+  const runtime = ManagedRuntime.make(prometheusMetrics({ version: "1.2.3", node: "n1" }))
   closing.push(() => runtime.dispose())
   const context = await runtime.context()
   const { render } = Context.get(context, PrometheusText)
@@ -165,7 +165,7 @@ describe("the process's own metrics", () => {
     const all = await (await start()).samples()
     const { deno, node } = process.versions
     const runtime = deno === undefined ? `node ${node}` : `deno ${deno}`
-    expect(all.get(`roomcast_build_info{version="1.2.3",runtime="${runtime}"}`)).toBe(1)
+    expect(all.get(`roomcast_build_info{version="1.2.3",runtime="${runtime}",node="n1"}`)).toBe(1)
     expect(all.get('roomcast_process_cpu_seconds_total{mode="user"}')).toBeGreaterThan(0)
     expect(all.get('roomcast_process_cpu_seconds_total{mode="system"}')).toBeGreaterThanOrEqual(0)
     expect(all.get("roomcast_process_resident_memory_bytes")).toBeGreaterThan(10_000_000)

@@ -45,6 +45,7 @@ const node = (names: readonly string[], { logged = (_: string): boolean => true 
     })
   const handed: string[] = []
   const filled: string[] = []
+  const holes: string[] = []
   const delivery = new RedisDelivery({
     state,
     roomOf: (name) => rooms.get(name),
@@ -55,7 +56,7 @@ const node = (names: readonly string[], { logged = (_: string): boolean => true 
   })
   delivery.events = {
     deliver: ({ offset, room: name }) => handed.push(`${offset} ${name} ${state.workedOff[0]}`),
-    hole: () => {},
+    hole: (name) => holes.push(name),
     newEpoch: () => {},
     taken: () => {},
     missed: async () => true,
@@ -67,7 +68,7 @@ const node = (names: readonly string[], { logged = (_: string): boolean => true 
     if (heard === undefined) throw new Error(`${on} is not heard`)
     delivery.hear(heard, `${offset} ${previous} e 0 ${encodeMessage(messageTo(to))}`)
   }
-  return { delivery, partition, state, rooms, handed, filled, hear }
+  return { delivery, partition, holes, state, rooms, handed, filled, hear }
 }
 
 describe("a message to several rooms, whose copies come one by one", () => {
@@ -124,5 +125,18 @@ describe("a message to several rooms, whose copies come one by one", () => {
     hear(21, ["a", "b"], "a", 20)
     hear(21, ["a", "b"], "b", 20)
     expect(handed).toEqual(["21 a 21", "21 b 21"])
+  })
+})
+
+describe("a message of a wire version that this node does not know", () => {
+  it("is a hole in a logged room, whose members go to look for a node that knows it, and the next one is none", () => {
+    const { delivery, handed, hear, holes, rooms, filled } = node(["a", "plain"], { logged: (name) => name === "a" })
+    for (const name of ["a", "plain"]) {
+      const heard = rooms.get(room(name))
+      if (heard !== undefined) delivery.hear(heard, "20 10 e 0 2{}\n1")
+    }
+    expect([holes, handed]).toEqual([["a"], []])
+    hear(21, ["a"], "a", 20)
+    expect([holes, handed, filled]).toEqual([["a"], ["21 a 21"], []])
   })
 })
