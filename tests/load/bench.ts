@@ -4,13 +4,14 @@ import { join } from "node:path"
 import { parseArgs } from "node:util"
 import { CLIENTS, DATA_BYTES, GATEWAY_LOGGED, measureFanOut } from "./fan-out.ts"
 import { measureMemory } from "./memory.ts"
+import { measureNodes, ONE, TWO } from "./nodes.ts"
 import { coreOf, endAll } from "./processes.ts"
 import { measurePush, PUSH_CONNECTIONS } from "./push.ts"
 import { formatRatio, type Measure, type Rounds, type Target, tableOf } from "./report.ts"
 import { BARE, GATEWAY, PEER, startClient } from "./servers.ts"
 import { ratioOf } from "./statistics.ts"
 
-const help = `npm run bench -- [--quick] [--only fan-out|push|latency|memory] [--profile]
+const help = `npm run bench -- [--quick] [--only fan-out|push|latency|memory|nodes] [--profile]
 
 Roomcast beside a plain socket.io server doing the same work in the same run. docs/benchmarks.md says what is measured.
 
@@ -18,7 +19,7 @@ Roomcast beside a plain socket.io server doing the same work in the same run. do
   --only     one of the benchmarks; may be given more than once
   --profile  also writes each server's CPU profile of fan-out and push (the figures are then of profiled servers)`
 
-const NAMES = ["fan-out", "latency", "push", "memory"]
+const NAMES = ["fan-out", "latency", "push", "memory", "nodes"]
 
 const { values } = parseArgs({
   options: {
@@ -149,11 +150,33 @@ Resident memory, ${memoryRounds} new processes of each, in turn.\n`)
   })
 }
 
+const MIN_SCALE = 1.8
+
+const nodes = async (client: ReturnType<typeof startClient>): Promise<void> => {
+  const roundMs = quick ? 1_500 : 5_000
+  const results = await measureNodes({ client, rounds: ROUNDS, roundMs, perSecond: PER_SECOND })
+  console.log(`\n## Nodes: ${PER_SECOND} messages a second to one room of ${CLIENTS} WebSocket clients, with history, on Redis
+All on one node, or half on each of two; ${ROUNDS} rounds of ${roundMs / 1000} s for each, in turn.\n`)
+  const measures = [
+    { key: "deliveriesPerCpuSecond", title: "deliveries for a second of the busiest node's CPU", digits: 0 },
+    { key: "cpuPerDelivery", title: "all nodes' CPU for a delivery, µs", digits: 1 },
+    { key: "deliveriesPerSecond", title: "deliveries/s", digits: 0 },
+  ]
+  console.log(tableOf(measures, results, ONE))
+  const scale = ratioOf(rounds(results, TWO, "deliveriesPerCpuSecond"), rounds(results, ONE, "deliveriesPerCpuSecond"))
+  targets.push({
+    title: `two nodes deliver at least ${MIN_SCALE} times what one does, for the same of the busiest one's CPU`,
+    met: scale.median >= MIN_SCALE,
+    found: formatRatio(scale),
+  })
+}
+
 const BENCHMARKS: Readonly<Record<string, (client: ReturnType<typeof startClient>) => Promise<void>>> = {
   "fan-out": fanOut,
   latency,
   push,
   memory,
+  nodes,
 }
 
 const main = async (): Promise<number> => {

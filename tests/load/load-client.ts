@@ -64,6 +64,7 @@ class Group {
   failure: Error | undefined
   private users = 0
   onMessage: ((connection: RawConnection) => void) | undefined
+  /** Where it is pushed to: that of its first clients. */
   readonly port: number
   private readonly name: string
 
@@ -96,9 +97,9 @@ const groupOf = (name: string): Group => {
   return group
 }
 
-const open = async (group: Group, rooms: readonly string[]): Promise<void> => {
+const open = async (group: Group, port: number, rooms: readonly string[]): Promise<void> => {
   const connection = new RawConnection({
-    port: group.port,
+    port,
     token: await token(group.nextUser()),
     onMessage: group.take,
     onEnd: group.fail,
@@ -113,7 +114,7 @@ const connectClients = async ({ count, port, rooms, server }: ConnectOrder): Pro
   groups.set(server, group)
   let left = count
   const worker = async (): Promise<void> => {
-    while (left-- > 0) await open(group, rooms)
+    while (left-- > 0) await open(group, port, rooms)
   }
   await Promise.all(Array.from({ length: AT_ONCE }, worker))
 }

@@ -37,18 +37,20 @@ const at = (file: string): string => fileURLToPath(new URL(file, import.meta.url
 
 type Start = (port: number, nodeFlags: readonly string[]) => Promise<Measured>
 
-const startGateway: Start = async (port, nodeFlags) => {
-  const directory = mkdtempSync(join(tmpdir(), "roomcast-bench-"))
-  const file = join(directory, "config.json")
-  writeFileSync(file, JSON.stringify({ ...CONFIG, port, host: "127.0.0.1" }))
-  try {
-    const gateway = run("server", at("../../bootstrap/main.ts"), ["serve", "--config", file], nodeFlags)
-    await listening(port, gateway)
-    return gateway
-  } finally {
-    rmSync(directory, { recursive: true, force: true })
+const startWith =
+  (change: ConfigInput): Start =>
+  async (port, nodeFlags) => {
+    const directory = mkdtempSync(join(tmpdir(), "roomcast-bench-"))
+    const file = join(directory, "config.json")
+    writeFileSync(file, JSON.stringify({ ...CONFIG, ...change, port, host: "127.0.0.1" }))
+    try {
+      const gateway = run("server", at("../../bootstrap/main.ts"), ["serve", "--config", file], nodeFlags)
+      await listening(port, gateway)
+      return gateway
+    } finally {
+      rmSync(directory, { recursive: true, force: true })
+    }
   }
-}
 
 const startOther =
   (file: string): Start =>
@@ -59,7 +61,7 @@ const startOther =
   }
 
 const START: Readonly<Record<string, Start>> = {
-  [GATEWAY]: startGateway,
+  [GATEWAY]: startWith({}),
   [PEER]: startOther("plain-socketio.ts"),
   [BARE]: startOther("bare-websocket.ts"),
 }
@@ -70,6 +72,13 @@ export const startServer = async (name: string, nodeFlags: readonly string[] = [
   const start = START[name]
   if (start === undefined) throw new Error(`no server is called ${name}`)
   return { name, port, process: await start(port, nodeFlags) }
+}
+
+/** One node of a cluster; the caller stops it. */
+export const startNode = async (url: string, prefix: string): Promise<Server> => {
+  const port = await freePort()
+  const start = startWith({ engine: "redis", redis: { url, prefix } })
+  return { name: GATEWAY, port, process: await start(port, []) }
 }
 
 export const startClient = (): Measured => run("client", at("load-client.ts"))
