@@ -13,7 +13,7 @@ const NODE_ONLY = ["tests/journeys/chaos.test.ts"]
 /**
  * `units`: the parts, in this process. `journeys`: the gateway in a process of its own and stock clients; the same files
  * for the gateway on Node and on Deno, with the memory engine, and those that the engine has to do with again with one
- * node on Redis, and with three behind a balancer that knows nothing. `cluster`: several nodes and a Redis of the test's
+ * node on Redis (Deno), and with three behind a balancer that knows nothing (Node). `cluster`: several nodes and a Redis of the test's
  * own, and what may happen to them. Time-outs are ceilings for a busy two-core machine, never claims about speed.
  */
 export default defineConfig({
@@ -41,7 +41,14 @@ export default defineConfig({
         extends: true,
         test: { name: "journeys-deno", include: JOURNEYS, exclude: NODE_ONLY, env: { ROOMCAST_TEST_RUNTIME: "deno" } },
       },
-      { extends: true, test: { name: "journeys-redis", include: ON_REDIS, env: { ROOMCAST_TEST_ENGINE: "redis" } } },
+      {
+        extends: true,
+        test: {
+          name: "journeys-redis",
+          include: ON_REDIS,
+          env: { ROOMCAST_TEST_ENGINE: "redis", ROOMCAST_TEST_RUNTIME: "deno" },
+        },
+      },
       {
         extends: true,
         test: { name: "journeys-cluster", include: ON_REDIS, env: { ROOMCAST_TEST_ENGINE: "cluster" } },
