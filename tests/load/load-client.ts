@@ -64,13 +64,12 @@ class Group {
   failure: Error | undefined
   private users = 0
   onMessage: ((connection: RawConnection) => void) | undefined
-  /** Where it is pushed to: that of its first clients. */
-  readonly port: number
+  /** Where its clients are, and where it is pushed to, in turn. */
+  readonly ports: number[] = []
   private readonly name: string
 
-  constructor(name: string, port: number) {
+  constructor(name: string) {
     this.name = name
-    this.port = port
   }
 
   /** Each client is a user of its own. */
@@ -110,8 +109,9 @@ const open = async (group: Group, port: number, rooms: readonly string[]): Promi
 }
 
 const connectClients = async ({ count, port, rooms, server }: ConnectOrder): Promise<void> => {
-  const group = groups.get(server) ?? new Group(server, port)
+  const group = groups.get(server) ?? new Group(server)
   groups.set(server, group)
+  if (!group.ports.includes(port)) group.ports.push(port)
   let left = count
   const worker = async (): Promise<void> => {
     while (left-- > 0) await open(group, port, rooms)
@@ -152,8 +152,9 @@ const measured = async (
 }
 
 const pushers = (group: Group, count: number, body: string, onAnswer: (pusher: RawPusher) => void): RawPusher[] =>
-  Array.from({ length: count }, () => {
-    const pusher = new RawPusher({ port: group.port, apiKey: API_KEY, onAnswer, onError: group.fail })
+  Array.from({ length: count }, (_, i) => {
+    const port = group.ports[i % group.ports.length] ?? 0
+    const pusher = new RawPusher({ port, apiKey: API_KEY, onAnswer, onError: group.fail })
     pusher.prepare(body)
     return pusher
   })
@@ -206,8 +207,8 @@ const steady = async ({ body, ms, perSecond, server }: SteadyOrder): Promise<Ste
   const latencies: number[] = []
   const sentAt: number[] = []
   const before = group.connections[0]?.messages ?? 0
-  const idle: RawPusher[] = []
-  const all: RawPusher[] = []
+  const idle = pushers(group, group.ports.length, body, (pusher) => idle.push(pusher))
+  const all = [...idle]
   const another = (): RawPusher => {
     if (all.length === MOST_UNANSWERED) throw new Error(`${server} does not answer ${MOST_UNANSWERED} pushes`)
     const made = pushers(group, 1, body, (pusher) => idle.push(pusher))
@@ -226,7 +227,7 @@ const steady = async ({ body, ms, perSecond, server }: SteadyOrder): Promise<Ste
         while (!stop()) {
           const wait = start + (sentAt.length * 1000) / perSecond - performance.now()
           if (wait > 0) await sleep(wait)
-          const pusher = idle.pop() ?? another()
+          const pusher = idle.shift() ?? another()
           sentAt.push(performance.now())
           pusher.push()
         }

@@ -19,9 +19,9 @@ export interface NodesOptions {
 const cpuOf = async ({ process }: Server): Promise<number> => Number(await process.ask("cpu"))
 
 /**
- * One room of 1,000 clients on one node of the redis engine, and on two, half of them on each; every push goes to the
- * first. What a node can deliver at most is what its core's time is enough for: so the measure is the deliveries of all
- * for a second of the busiest node's CPU, which holds also where the cores are fewer than the processes.
+ * One room of 1,000 clients on one node of the redis engine, and on two, half of them on each; pushes go to the nodes in
+ * turn. What a node can deliver at most is what its core's time is enough for: so the measure is the deliveries of all for
+ * a second of the busiest node's CPU, which holds also where the cores are fewer than the processes.
  */
 export const measureNodes = async (options: NodesOptions): Promise<ReadonlyMap<string, Rounds>> => {
   const { client, perSecond, roundMs, rounds } = options
