@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto"
 import type { NodeEntry } from "#application/ports/node-registry.ts"
-import { luaScript } from "./lua-script.ts"
+import { keysNamed, luaScript } from "./lua-script.ts"
 import type { RedisCommands } from "./redis-commands.ts"
 
 const BEAT = luaScript("lease-beat", "directory")
@@ -105,6 +105,6 @@ export class NodeLease {
   }
 
   private run(script: typeof BEAT, args: readonly (string | number)[]): Promise<unknown> {
-    return this.commands.script(script, [`${this.options.prefix}:{directory}`], args)
+    return this.commands.script(script, keysNamed(`${this.options.prefix}:{directory}`), args)
   }
 }

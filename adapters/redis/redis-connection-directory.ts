@@ -12,7 +12,7 @@ import {
 } from "#application/ports/connection-directory.ts"
 import { type Member, member } from "#domain/presence.ts"
 import { connectionRoom, EVERYBODY, isGatewayRoom, type RoomName, userRoom } from "#domain/room.ts"
-import { type LuaScript, luaScript } from "./lua-script.ts"
+import { keysNamed, type LuaScript, luaScript } from "./lua-script.ts"
 import { askRedis } from "./redis-commands.ts"
 import { RedisStore, type StoreState } from "./redis-store.ts"
 
@@ -153,7 +153,7 @@ class Directory {
   }
 
   private run(lua: LuaScript, args: readonly (string | number)[]): Promise<unknown> {
-    return this.state.commands.script(lua, [this.name], args)
+    return this.state.commands.script(lua, keysNamed(this.name), args)
   }
 
   private get name(): string {
