@@ -190,10 +190,10 @@ export class NodeEngine {
   private catchUpNode(): Promise<void> {
     const { lease } = this.parts
     const look = async (): Promise<void> => {
-      const { lapsed } = lease
+      const { lapsed, lapses } = lease
       if (this.events !== undefined && !(await this.events.missed(lapsed)))
         throw new RedisFailure("what was missed", "it could not be looked up")
-      if (lapsed) lease.lapsed = false
+      lease.makeGood(lapses)
     }
     this.catchingUp ??= look().finally(() => {
       this.catchingUp = undefined
