@@ -214,6 +214,17 @@ export const sessionStoreContract = (
         expect(yield* store.read(S.id)).toBeUndefined()
       }))
 
+    test("keeps a dropped one for no longer by what its owner still did", (store) =>
+      Effect.gen(function* () {
+        yield* store.open(S)
+        expect(yield* store.drop(S.id, 1, "c1")).toBe(true)
+        expect(yield* store.renew(S.id, 1)).toBe("renewed")
+        expect(yield* store.join(S.id, 1, A, ENTRY)).toBe(true)
+        expect(yield* store.leave(S.id, 1, A)).toBe(true)
+        yield* advance(windowMs + 1_000)
+        expect(yield* store.read(S.id)).toBeUndefined()
+      }))
+
     test("keeps one that is not dropped, and one that was taken over in time, for as long as it lives", (store) =>
       Effect.gen(function* () {
         const lives = sessionOf("lives")
