@@ -12,10 +12,15 @@ for i = 2, #ARGV, 2 do
     add(name)
   else
     local from = kind == 'room' and key('r', name) or kind == 'user' and key('u', name) or ALL
-    for _, id in ipairs(redis.call('ZRANGE', from, 0, -1)) do
-      add(id)
-      if #answer >= most then return answer end
-    end
+    local at = 0
+    repeat
+      local some = redis.call('ZRANGE', from, at, at + 499)
+      for _, id in ipairs(some) do
+        add(id)
+        if #answer >= most then return answer end
+      end
+      at = at + 500
+    until #some < 500
   end
   if #answer >= most then return answer end
 end

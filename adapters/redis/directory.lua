@@ -4,7 +4,8 @@
 -- same; <d>:u:<user> a user's connections online, <d>:all everybody's, by the order of registration; <d>:rooms the names
 -- of rooms with members; <d>:gone who departs, by when; <d>:number the last number given; <d>:n:<lease> the connections
 -- online of one run of a node, <d>:leases those runs by when each was last seen, ms, <d>:nodes what the living say of
--- themselves, as JSON, by lease; <d>:beats when one of them last was heard, and since when they are without a break.
+-- themselves, as JSON, by lease; <d>:beats when one of them last was heard, and since when they are without a break; <d>:given:<id>
+-- who was given to an asker to be told of.
 local function key(kind, name) return KEYS[1] .. ':' .. kind .. (name and ':' .. name or '') end
 local ALL, ROOMS, GONE, NUMBER = KEYS[1] .. ':all', KEYS[1] .. ':rooms', KEYS[1] .. ':gone', KEYS[1] .. ':number'
 local LEASES, NODES, BEATS = KEYS[1] .. ':leases', KEYS[1] .. ':nodes', KEYS[1] .. ':beats'

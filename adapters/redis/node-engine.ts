@@ -19,6 +19,8 @@ const SWEEP_MS = 1_000
 /** How long a node waits at its start for its subscriptions to be there. */
 const START_MS = 5_000
 const LOOK_MS = 5
+/** What could not be caught up with is begun anew after it. */
+const RESTART_MS = 500
 
 export interface EngineParts {
   readonly state: StoreState
@@ -181,6 +183,7 @@ export class NodeEngine {
       if (lane.isLost) this.parts.tell("back")
       lane.isLost = false
     } catch (error) {
+      await sleep(RESTART_MS)
       if (breaks === lane.breaks && !this.ended) subscriber.restart()
       unlessAway(error)
     }
@@ -190,10 +193,10 @@ export class NodeEngine {
   private catchUpNode(): Promise<void> {
     const { lease } = this.parts
     const look = async (): Promise<void> => {
-      const { lapsed } = lease
+      const { lapsed, lapses } = lease
       if (this.events !== undefined && !(await this.events.missed(lapsed)))
         throw new RedisFailure("what was missed", "it could not be looked up")
-      if (lapsed) lease.lapsed = false
+      lease.makeGood(lapses)
     }
     this.catchingUp ??= look().finally(() => {
       this.catchingUp = undefined

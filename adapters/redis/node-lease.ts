@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto"
 import type { NodeEntry } from "#application/ports/node-registry.ts"
-import { luaScript } from "./lua-script.ts"
+import { keysNamed, luaScript } from "./lua-script.ts"
 import type { RedisCommands } from "./redis-commands.ts"
 
 const BEAT = luaScript("lease-beat", "directory")
@@ -57,8 +57,10 @@ export class NodeLease {
   secret: string | undefined
   /** The living nodes, as of the last beat, by lease. */
   living: ReadonlyMap<string, NodeEntry> = new Map()
-  /** Somebody may have swept this node's entries since they were written: they are to be written again. */
-  lapsed = false
+  /** How often somebody may have swept this node's entries. */
+  lapses = 0
+  /** Of these, so many are made good: the entries were written again since. */
+  private madeGood = 0
   /** Of the last beat that was answered, by performance.now(). */
   private beatenAt = Number.NEGATIVE_INFINITY
   private readonly commands: RedisCommands
@@ -75,6 +77,16 @@ export class NodeLease {
     return performance.now() - this.beatenAt <= this.options.leaseMs
   }
 
+  /** Somebody may have swept this node's entries since they were written: they are to be written again. */
+  get lapsed(): boolean {
+    return this.lapses > this.madeGood
+  }
+
+  /** They were written again, beginning when it had lapsed so often: it may have lapsed once more meanwhile. */
+  makeGood(lapses: number): void {
+    this.madeGood = Math.max(this.madeGood, lapses)
+  }
+
   async beat(): Promise<void> {
     const { graceMs, leaseMs, rememberMs } = this.options
     const { isHeld: wasHeld } = this
@@ -85,7 +97,7 @@ export class NodeLease {
       const began = performance.now()
       const found = await this.run(BEAT, args)
       const [held, left, secret, ...nodes] = Array.isArray(found) ? found : []
-      if (!wasHeld || held !== 1) this.lapsed = true
+      if (!wasHeld || held !== 1) this.lapses++
       this.beatenAt = began
       this.secret = String(secret)
       this.living = livingOf(nodes)
@@ -105,6 +117,6 @@ export class NodeLease {
   }
 
   private run(script: typeof BEAT, args: readonly (string | number)[]): Promise<unknown> {
-    return this.commands.script(script, [`${this.options.prefix}:{directory}`], args)
+    return this.commands.script(script, keysNamed(`${this.options.prefix}:{directory}`), args)
   }
 }

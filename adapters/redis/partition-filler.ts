@@ -39,7 +39,7 @@ export class PartitionFiller {
     const { breaks } = lane
     while (breaks === lane.breaks && !isEnded()) {
       try {
-        if ((await this.catchUp(partition)) && delivery.release(partition)) return
+        if ((await this.catchUp(partition, breaks)) && delivery.release(partition)) return
       } catch (error) {
         unlessAway(error)
         await sleep(FILL_RETRY_MS)
@@ -47,11 +47,13 @@ export class PartitionFiller {
     }
   }
 
-  /** False: another epoch began meanwhile. */
-  private async catchUp(partition: RedisPartition): Promise<boolean> {
+  /** False: another epoch began meanwhile, or the subscription broke: what comes by the next one is not yet heard. */
+  private async catchUp(partition: RedisPartition, breaks: number): Promise<boolean> {
     const { delivery, laneOf, log, rooms: heard, state } = this.parts
     const { epoch } = partition
+    const lane = laneOf(partition)
     const upTo = await state.clock(partition)
+    if (breaks !== lane.breaks) return false
     if (epoch !== "" && partition.epoch !== epoch) return false
     const rooms = [...heard.all].filter((room) => room.partition === partition && room.logged && room.last > 0)
     // A room that was idle for long has lost its record: the last beat says as much as that did.
@@ -61,8 +63,6 @@ export class PartitionFiller {
       after: partition.mark - room.last > idle ? partition.mark : room.last,
     }))
     if (cursors.length > 0) {
-      const lane = laneOf(partition)
-      const { breaks } = lane
       const read = readMerged(partition.index, cursors, upTo, ({ holes, publications }) =>
         Effect.sync(() => {
           if (breaks !== lane.breaks) return

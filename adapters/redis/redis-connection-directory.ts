@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { decodeCursor, encodeCursor } from "#application/page-cursor.ts"
@@ -12,7 +13,7 @@ import {
 } from "#application/ports/connection-directory.ts"
 import { type Member, member } from "#domain/presence.ts"
 import { connectionRoom, EVERYBODY, isGatewayRoom, type RoomName, userRoom } from "#domain/room.ts"
-import { type LuaScript, luaScript } from "./lua-script.ts"
+import { keysNamed, type LuaScript, luaScript } from "./lua-script.ts"
 import { askRedis } from "./redis-commands.ts"
 import { RedisStore, type StoreState } from "./redis-store.ts"
 
@@ -27,6 +28,8 @@ const CONNECTIONS = script("connections")
 const ROOMS = script("rooms")
 const MEMBERS = script("members")
 const LOCATE = script("locate")
+
+const MAX_UNANSWERED = 100
 
 const USER: string = userRoom("")
 const CONNECTION: string = connectionRoom("")
@@ -60,6 +63,8 @@ const nextOf = (list: "connections" | "members", next: unknown): string | undefi
 class Directory {
   private readonly state: StoreState
   private readonly lease: string
+  /** Askings for who has departed that were not answered: who was taken by one is given to it when it is asked again. */
+  private readonly unanswered: string[] = []
 
   constructor(state: StoreState, lease: string) {
     this.state = state
@@ -83,7 +88,13 @@ class Directory {
   }
 
   async takeDeparted(limit: number): Promise<readonly ConnectionEntry[]> {
-    return listOf(await this.run(TAKE_DEPARTED, [limit])).map(entryOf)
+    const asking = this.unanswered.pop() ?? randomBytes(9).toString("base64url")
+    try {
+      return listOf(await this.run(TAKE_DEPARTED, [limit, asking])).map(entryOf)
+    } catch (error) {
+      if (this.unanswered.length < MAX_UNANSWERED) this.unanswered.push(asking)
+      throw error
+    }
   }
 
   async change(connectionId: string, what: "join" | "leave" | "transport", which: string): Promise<boolean> {
@@ -153,7 +164,7 @@ class Directory {
   }
 
   private run(lua: LuaScript, args: readonly (string | number)[]): Promise<unknown> {
-    return this.state.commands.script(lua, [this.name], args)
+    return this.state.commands.script(lua, keysNamed(this.name), args)
   }
 
   private get name(): string {

@@ -29,8 +29,9 @@ interface Publish {
   readonly message: string
 }
 
-/** Publications of one partition that wait while it is filled; past it they are read from the log again. */
+/** Publications of one partition that wait while it is filled, and their characters; past it they are read from the log again. */
 const MAX_WAITING = 20_000
+const MAX_WAITING_LENGTH = 67_108_864
 
 /** `<offset> <previous> <epoch> <0 or 1> <message>` */
 const parsePublish = (text: string): Publish | undefined => {
@@ -70,6 +71,7 @@ export interface DeliveryOptions {
 export class RedisDelivery {
   events: EngineEvents | undefined
   private readonly waiting: { readonly room: HeardRoom; readonly text: string }[][]
+  private readonly waitingLength: number[]
   /** Of each partition, a message's first copies while the next one is still to come. */
   private readonly begun: { readonly room: HeardRoom; readonly publication: Publication }[][]
   private readonly overflowed: boolean[]
@@ -80,6 +82,7 @@ export class RedisDelivery {
     this.options = options
     const { partitions } = options.state
     this.waiting = partitions.map(() => [])
+    this.waitingLength = partitions.map(() => 0)
     this.begun = partitions.map(() => [])
     this.overflowed = partitions.map(() => false)
     // Nothing is delivered before the subscription is there and the partition was filled.
@@ -96,7 +99,7 @@ export class RedisDelivery {
     // What fills the partition reads these too, for their rooms are not said to have had them.
     this.begun[index] = []
     if (!discard) return
-    this.waiting[index] = []
+    this.forgetWaiting(index)
     this.overflowed[index] = false
   }
 
@@ -108,8 +111,7 @@ export class RedisDelivery {
       return false
     }
     this.held[index] = false
-    const waiting = this.waiting[index] ?? []
-    this.waiting[index] = []
+    const waiting = this.forgetWaiting(index)
     for (const { room, text } of waiting) this.hear(room, text)
     return true
   }
@@ -140,13 +142,19 @@ export class RedisDelivery {
       }
     }
     const message = decodeMessage(publish.message)
-    if (message !== undefined)
-      this.gather(room, { room: room.name, partition: partition.index, offset: publish.offset, message })
-    else if (room.logged && !publish.volatile) {
-      // A newer node's: who is owed it goes to look for a node that can read it.
-      room.last = publish.offset
-      this.events?.hole(room.name)
-    }
+    if (message === undefined) this.passOver(room, publish)
+    else this.gather(room, { room: room.name, partition: partition.index, offset: publish.offset, message })
+  }
+
+  /**
+   * What another version wrote and this node cannot read is a hole to its members here: their positions must not move past
+   * it, and a node that can read it may give it to them.
+   */
+  private passOver(room: HeardRoom, { offset, volatile }: Publish): void {
+    if (!room.logged || volatile || offset <= room.last) return
+    this.finish(room.partition.index)
+    room.last = offset
+    this.events?.hole(room.name)
   }
 
   /**
@@ -211,9 +219,18 @@ export class RedisDelivery {
   private wait(index: number, room: HeardRoom, text: string): void {
     const waiting = this.waiting[index]
     if (waiting === undefined || this.overflowed[index] === true) return
-    if (waiting.push({ room, text }) <= MAX_WAITING) return
+    const length = (this.waitingLength[index] ?? 0) + text.length
+    this.waitingLength[index] = length
+    if (waiting.push({ room, text }) <= MAX_WAITING && length <= MAX_WAITING_LENGTH) return
     this.options.limitHit("publications_waiting")
     this.overflowed[index] = true
+    this.forgetWaiting(index)
+  }
+
+  private forgetWaiting(index: number): readonly { readonly room: HeardRoom; readonly text: string }[] {
+    const waiting = this.waiting[index] ?? []
     this.waiting[index] = []
+    this.waitingLength[index] = 0
+    return waiting
   }
 }

@@ -27,6 +27,8 @@ interface UnderWay {
   readonly answer: Effect.Effect<unknown, unknown>
 }
 
+const hashOf = (digest: string): string => createHash("sha256").update(digest).digest("base64url")
+
 /** The record of each key: who works for it, then the answer. */
 class OnceRecords {
   /** Of this process, in this run. */
@@ -38,20 +40,20 @@ class OnceRecords {
   }
 
   async begin(key: string, digest: string): Promise<Begun> {
-    const hash = createHash("sha256").update(digest).digest("base64url")
-    const found = await this.state.commands.script(BEGIN, [this.name(key)], [hash, this.self, HOLD_MS])
+    const found = await this.state.commands.script(BEGIN, [this.name(key)], [hashOf(digest), this.self, HOLD_MS])
     const [outcome, json] = Array.isArray(found) ? found : []
     if (outcome === "done") return { outcome, answer: JSON.parse(String(json)).answer }
     return { outcome: outcome === "reused" || outcome === "wait" ? outcome : "mine" }
   }
 
-  async done(key: string, answer: unknown): Promise<void> {
-    const args = [this.self, this.state.options.idempotencyMs, JSON.stringify({ answer })]
-    await this.state.commands.script(END, [this.name(key)], args)
+  /** False: another node does the work by now, and its answer is the key's. */
+  async done(key: string, digest: string, answer: unknown): Promise<boolean> {
+    const args = [this.self, this.state.options.idempotencyMs, JSON.stringify({ answer }), hashOf(digest)]
+    return Number(await this.state.commands.script(END, [this.name(key)], args)) === 1
   }
 
-  async failed(key: string): Promise<void> {
-    await this.state.commands.script(END, [this.name(key)], [this.self, 0, ""])
+  async failed(key: string): Promise<boolean> {
+    return Number(await this.state.commands.script(END, [this.name(key)], [this.self, 0, "", ""])) === 1
   }
 
   private name(key: string): string {
@@ -76,12 +78,15 @@ export const redisIdempotency: Layer.Layer<Idempotency, never, Metrics | RedisSt
     metrics.observe("idempotency_records", () => underWay.size)
 
     /** What the answer says stands in the record before anybody gets it; where that cannot be, its caller has it at least. */
-    const end = (key: string, write: Effect.Effect<void, Refused<"engine_unavailable">>) =>
+    const end = (key: string, write: Effect.Effect<boolean, Refused<"engine_unavailable">>) =>
       Effect.catch(Effect.retry(write, { times: END_TRIES, schedule: Schedule.exponential("50 millis") }), (refusal) =>
-        Effect.logWarning("an idempotency key's answer could not be kept: a repeat of it would do it again", {
-          key: createHash("sha256").update(key).digest("hex").slice(0, 12),
-          code: refusal._tag,
-        }),
+        Effect.as(
+          Effect.logWarning("an idempotency key's answer could not be kept: a repeat of it would do it again", {
+            key: createHash("sha256").update(key).digest("hex").slice(0, 12),
+            code: refusal._tag,
+          }),
+          true,
+        ),
       )
 
     const hold = (key: string, digest: string) =>
@@ -90,13 +95,22 @@ export const redisIdempotency: Layer.Layer<Idempotency, never, Metrics | RedisSt
         Effect.forever,
       )
 
-    const doIt = <A, E, R>(key: string, digest: string, work: Effect.Effect<A, E, R>) =>
-      Effect.onExit(Effect.raceFirst(work, hold(key, digest)), (exit) =>
-        end(
-          key,
-          askRedis(() => (exit._tag === "Success" ? records.done(key, exit.value) : records.failed(key))),
+    /** Undefined: this node stood still for so long that another one does it, and has the answer. */
+    const doIt = Effect.fnUntraced(function* <A, E, R>(key: string, digest: string, work: Effect.Effect<A, E, R>) {
+      let isOurs = true
+      const answer = yield* Effect.onExit(Effect.raceFirst(work, hold(key, digest)), (exit) =>
+        Effect.map(
+          end(
+            key,
+            askRedis(() => (exit._tag === "Success" ? records.done(key, digest, exit.value) : records.failed(key))),
+          ),
+          (kept) => {
+            isOurs = kept
+          },
         ),
       )
+      return isOurs ? { answer } : undefined
+    })
 
     const run = Effect.fnUntraced(function* <A, E, R>(
       key: string,
@@ -105,7 +119,8 @@ export const redisIdempotency: Layer.Layer<Idempotency, never, Metrics | RedisSt
     ): Effect.fn.Return<A, E | Refused<"engine_unavailable" | "idempotency_key_reused">, R> {
       for (;;) {
         const begun = yield* askRedis(() => records.begin(key, digest))
-        if (begun.outcome === "mine") return yield* doIt(key, digest, work)
+        const done = begun.outcome === "mine" ? yield* doIt(key, digest, work) : undefined
+        if (done !== undefined) return done.answer
         if (begun.outcome === "reused") return yield* Effect.fail(new Refusal("idempotency_key_reused", REUSED))
         // The same key and digest stand for the same work, so its answer is of the same type.
         if (begun.outcome === "done") return begun.answer as A

@@ -9,7 +9,7 @@ import { type Revocation, type RevocationInput, Revocations } from "#application
 import { Settings } from "#application/ports/settings.ts"
 import { Refusal } from "#domain/errors.ts"
 import { type Issued, isRevokedBy, keptUntil, MAX_REVOCATIONS, subjectOf } from "#domain/revocation.ts"
-import { luaScript } from "./lua-script.ts"
+import { keysNamed, luaScript } from "./lua-script.ts"
 import { askRedis } from "./redis-commands.ts"
 import { RedisStore, type StoreState } from "./redis-store.ts"
 
@@ -64,7 +64,7 @@ class StoredRevocations {
   }
 
   private run(script: typeof ADD, args: readonly (string | number)[]): Promise<unknown> {
-    return this.state.commands.script(script, [`${this.state.options.prefix}:{revocations}`], args)
+    return this.state.commands.script(script, keysNamed(`${this.state.options.prefix}:{revocations}`), args)
   }
 }
 

@@ -12,6 +12,19 @@ export interface SubscriberEvents {
 /** Of one command. */
 const CHANNELS = 1_000
 
+const batchesOf = (channels: readonly string[]): readonly (readonly string[])[] =>
+  Array.from({ length: Math.ceil(channels.length / CHANNELS) }, (_, i) =>
+    channels.slice(i * CHANNELS, (i + 1) * CHANNELS),
+  )
+
+const sent = async (command: Promise<unknown>): Promise<void> => {
+  try {
+    await command
+  } catch (error) {
+    throw new RedisFailure("SUBSCRIBE", error)
+  }
+}
+
 interface Batch {
   readonly channels: Set<string>
   readonly done: Promise<void>
@@ -59,12 +72,15 @@ export class RedisSubscriber {
     return this.batch.done
   }
 
-  subscribeAll(channels: readonly string[]): Promise<void> {
-    return this.each(channels, (some) => this.client[this.sharded ? "ssubscribe" : "subscribe"](...some))
+  async subscribeAll(channels: readonly string[]): Promise<void> {
+    for (const some of batchesOf(channels)) await sent(this.client[this.sharded ? "ssubscribe" : "subscribe"](...some))
   }
 
-  unsubscribe(channels: readonly string[]): Promise<void> {
-    return this.each(channels, (some) => this.client[this.sharded ? "sunsubscribe" : "unsubscribe"](...some))
+  /** Sent in one turn: a channel that is asked for again meanwhile must not be given up behind that. */
+  async unsubscribe(channels: readonly string[]): Promise<void> {
+    await Promise.all(
+      batchesOf(channels).map((some) => sent(this.client[this.sharded ? "sunsubscribe" : "unsubscribe"](...some))),
+    )
   }
 
   /** The connection is destroyed and made again, where there is one: one that is being made is left to it. */
@@ -74,13 +90,5 @@ export class RedisSubscriber {
 
   close(): void {
     this.client.disconnect()
-  }
-
-  private async each(channels: readonly string[], run: (some: readonly string[]) => Promise<unknown>): Promise<void> {
-    try {
-      for (let i = 0; i < channels.length; i += CHANNELS) await run(channels.slice(i, i + CHANNELS))
-    } catch (error) {
-      throw new RedisFailure("SUBSCRIBE", error)
-    }
   }
 }

@@ -56,7 +56,12 @@ export const encodeMessage = (message: Message): string => {
 export const decodeMessage = (text: string): Message | undefined => {
   const end = text.indexOf("\n")
   if (!text.startsWith(VERSION) || end < 0) return undefined
-  const header: Header = JSON.parse(text.slice(VERSION.length, end))
+  let header: Header
+  try {
+    header = JSON.parse(text.slice(VERSION.length, end))
+  } catch {
+    return undefined
+  }
   return {
     id: header.i,
     event: header.e,

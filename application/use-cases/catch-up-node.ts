@@ -41,9 +41,14 @@ const closeRevoked = Effect.fnUntraced(function* () {
   }
 })
 
-/** Others were told that it left where its node was taken for dead: it is here. */
-const registerAgain = Effect.fnUntraced(function* (connection: LocalConnection) {
-  if (!connection.admitted || connection.closed) return
+/**
+ * Others were told that it left where its node was taken for dead: it is here. In turn with its own joins and leaves, of
+ * which the directory knows nothing meanwhile. One that is still being let in too: nobody else would register it again.
+ */
+const registerAgain = (connection: LocalConnection) => connection.inTurn(register(connection))
+
+const register = Effect.fnUntraced(function* (connection: LocalConnection) {
+  if (connection.closed) return
   const { stayed } = yield* registerConnection(connection)
   if (stayed) return
   for (const room of connection.applicationRooms) yield* announcePresence("joined", connection.member, room)

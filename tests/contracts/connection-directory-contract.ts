@@ -224,6 +224,18 @@ export const connectionDirectoryContract = (name: string, layer: Layer.Layer<Con
         expect((yield* directory.rooms({}, FIRST)).items).toEqual([{ room: "a", memberCount: 2 }])
       }))
 
+    test("locates who is there behind a thousand who depart, and one more than asked for at most", (directory) =>
+      Effect.gen(function* () {
+        const register = (id: string) => directory.register(entry(id, { rooms: ["a"] }))
+        for (let i = 0; i < 1_000; i++) {
+          yield* register(`gone${i}`)
+          yield* directory.depart(`gone${i}`, 60_000)
+        }
+        for (const id of ["c1", "c2", "c3", "c4"]) yield* register(id)
+        expect(ids(yield* directory.locate([room("a")], 10))).toEqual(["c1", "c2", "c3", "c4"])
+        expect(ids(yield* directory.locate([room("a"), EVERYBODY], 2))).toEqual(["c1", "c2", "c3"])
+      }))
+
     test("lets a departing connection leave a room and join none", (directory) =>
       Effect.gen(function* () {
         yield* directory.register(entry("c1", { rooms: ["a", "b"] }))

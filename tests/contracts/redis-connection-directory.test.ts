@@ -1,9 +1,49 @@
-import { afterAll } from "vitest"
+import { randomBytes } from "node:crypto"
+import * as Effect from "effect/Effect"
+import * as ManagedRuntime from "effect/ManagedRuntime"
+import { afterAll, expect, it } from "vitest"
+import { ConnectionDirectory } from "#application/ports/connection-directory.ts"
 import { startRedis } from "#tests/support/redis-server.ts"
-import { connectionDirectoryContract } from "./connection-directory-contract.ts"
+import { until } from "#tests/support/until.ts"
+import { connectionDirectoryContract, entry } from "./connection-directory-contract.ts"
 import { redisLayer } from "./redis-fixture.ts"
 
 const server = await startRedis()
 afterAll(() => server.stop())
 
 connectionDirectoryContract("redis", redisLayer(server.url))
+
+it("gives who departed to whoever was to tell of them, also where the answer came too late", async () => {
+  const own = await startRedis()
+  const prefix = `departed-${randomBytes(4).toString("hex")}`
+  const [one, two] = [1, 2].map(() =>
+    ManagedRuntime.make(redisLayer(own.url, { prefix, beatMs: 2_000, leaseMs: 10_000 })),
+  )
+  if (one === undefined || two === undefined) throw new Error("no nodes")
+  const directory = await one.runPromise(ConnectionDirectory)
+  const other = await two.runPromise(ConnectionDirectory)
+  const gone = [entry("c1", { rooms: ["a", "b"], info: { name: "Ana" } }), entry("c2")]
+  for (const each of gone) await one.runPromise(directory.register(each))
+  await one.runPromise(directory.depart("c1", 0))
+  // By now the server knows the script: what was sent to it is all that it needs.
+  await one.runPromise(directory.takeDeparted(0))
+  own.signal("SIGSTOP")
+  const lost = await one.runPromise(Effect.exit(directory.takeDeparted(10)))
+  expect(lost._tag).toBe("Failure")
+  own.signal("SIGCONT")
+  await until("it to be done all the same", async () => (await own.client.zcard(`${prefix}:{directory}:gone`)) === 0)
+  const takenBy = (runtime: typeof one, from: typeof directory) =>
+    until("Redis to answer", async () => {
+      const exit = await runtime.runPromise(Effect.exit(from.takeDeparted(10)))
+      if (exit._tag === "Success") taken.push(exit.value)
+      return exit._tag === "Success"
+    })
+  const taken: unknown[] = []
+  await takenBy(two, other)
+  await takenBy(one, directory)
+  await takenBy(one, directory)
+  expect(taken).toEqual([[], [gone[0]], []])
+  await one.dispose()
+  await two.dispose()
+  await own.stop()
+})

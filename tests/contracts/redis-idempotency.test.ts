@@ -45,6 +45,37 @@ describe("redis idempotency, over two nodes", () => {
     }).pipe(Effect.scoped),
   )
 
+  /** A node does the work of `k`, and stands still for so long that its record lapses. */
+  const stalled = Effect.fnUntraced(function* (prefix: string) {
+    const a = yield* nodeOf(prefix)
+    const [begun, gate] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+    const work = Effect.andThen(Deferred.succeed(begun, undefined), Effect.as(Deferred.await(gate), "of the stalled"))
+    const first = yield* Effect.forkChild(a.once("k", "digest", work))
+    yield* Deferred.await(begun)
+    yield* Effect.promise(() => server.client.pexpire(`${prefix}:answer:{k}`, 0))
+    return { finish: Effect.andThen(Deferred.succeed(gate, undefined), Fiber.join(first)) }
+  })
+
+  it.live("answers all alike where another node has done it while the first one stood still", () =>
+    Effect.gen(function* () {
+      const { finish } = yield* stalled("superseded")
+      const b = yield* nodeOf("superseded")
+      expect(yield* b.once("k", "digest", Effect.succeed("of the other"))).toBe("of the other")
+      expect(yield* finish).toBe("of the other")
+      expect(yield* b.once("k", "digest", Effect.succeed("again"))).toBe("of the other")
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("keeps the answer of a node that stood still where nobody else has done it", () =>
+    Effect.gen(function* () {
+      const { finish } = yield* stalled("alone")
+      expect(yield* finish).toBe("of the stalled")
+      const b = yield* nodeOf("alone")
+      expect(yield* b.once("k", "digest", Effect.succeed("again"))).toBe("of the stalled")
+      expect((yield* Effect.flip(b.once("k", "another", Effect.succeed(1))))._tag).toBe("idempotency_key_reused")
+    }).pipe(Effect.scoped),
+  )
+
   it.live("does it again where the node that did it is gone", () =>
     Effect.gen(function* () {
       const a = yield* nodeOf("dead")

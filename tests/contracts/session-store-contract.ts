@@ -165,6 +165,7 @@ export const sessionStoreContract = (
         yield* store.take(S, BY)
         expect(yield* store.take(S, { node: "third", connectionId: "c3" })).toBeUndefined()
         expect(yield* store.take(sessionOf("unknown"), BY)).toBeUndefined()
+        yield* waitFor("the takeover to be told", () => taken.length >= 1)
         expect(taken).toEqual([`${S.id} 2`])
         expect((yield* readSession(store))?.connectionIds).toEqual(["c1", "c2"])
       }))
@@ -211,6 +212,17 @@ export const sessionStoreContract = (
         expect(stored?.droppedAt).toBeGreaterThanOrEqual((opened?.now ?? 0) + 1_000)
         expect((stored?.now ?? 0) - (stored?.droppedAt ?? 0)).toBeGreaterThanOrEqual(windowMs - 1_000)
         yield* advance(2_000)
+        expect(yield* store.read(S.id)).toBeUndefined()
+      }))
+
+    test("keeps a dropped one for no longer by what its owner still did", (store) =>
+      Effect.gen(function* () {
+        yield* store.open(S)
+        expect(yield* store.drop(S.id, 1, "c1")).toBe(true)
+        expect(yield* store.renew(S.id, 1)).toBe("renewed")
+        expect(yield* store.join(S.id, 1, A, ENTRY)).toBe(true)
+        expect(yield* store.leave(S.id, 1, A)).toBe(true)
+        yield* advance(windowMs + 1_000)
         expect(yield* store.read(S.id)).toBeUndefined()
       }))
 

@@ -14,7 +14,8 @@ export interface RedisCluster {
   readonly replicaOf: (master: RedisProcess) => Promise<RedisProcess>
   /** Every node runs, every slot is served and has a replica, and each node says so. */
   readonly isWhole: () => Promise<boolean>
-  readonly moveSlotOf: (key: string, to: RedisProcess) => Promise<void>
+  /** `halfWay` is done while the slot has been announced to move, and none of its keys was moved. */
+  readonly moveSlotOf: (key: string, to: RedisProcess, halfWay?: () => Promise<void>) => Promise<void>
   readonly stop: () => Promise<void>
 }
 
@@ -107,12 +108,13 @@ export const startRedisCluster = async (tls?: TlsFiles): Promise<RedisCluster> =
       return at(row?.ports[1])
     },
     isWhole,
-    moveSlotOf: async (key, to) => {
+    moveSlotOf: async (key, to, halfWay) => {
       const slot = slotOf(key)
       const from = await masterOf(key)
       const [fromId, toId] = [String(await run(from, "MYID")), String(await run(to, "MYID"))]
       await run(to, "SETSLOT", slot, "IMPORTING", fromId)
       await run(from, "SETSLOT", slot, "MIGRATING", toId)
+      await halfWay?.()
       for (;;) {
         const keys: unknown = await run(from, "GETKEYSINSLOT", slot, 100)
         if (!Array.isArray(keys) || keys.length === 0) break

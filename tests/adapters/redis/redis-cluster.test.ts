@@ -1,8 +1,12 @@
 import { randomBytes } from "node:crypto"
 import { setTimeout as sleep } from "node:timers/promises"
+import * as Effect from "effect/Effect"
 import { afterAll, afterEach, describe, expect, it } from "vitest"
 import type { RedisOptions } from "#adapters/redis/redis-store.ts"
+import { ConnectionDirectory } from "#application/ports/connection-directory.ts"
+import { Revocations } from "#application/ports/revocations.ts"
 import type { RoomName } from "#domain/room.ts"
+import { room } from "#tests/domain/made.ts"
 import { startRedisCluster } from "#tests/support/redis-cluster.ts"
 import { faultsIn, type Node, publishing, roomOfEach, startNode } from "#tests/support/redis-node.ts"
 import type { RedisProcess } from "#tests/support/redis-process.ts"
@@ -40,12 +44,12 @@ const roomsAt = async (server: RedisProcess, rooms: readonly RoomName[]) => {
   return rooms.filter((_, i) => servers[i] === server)
 }
 
-const moveSlot = async (key: string) => {
+const moveSlot = async (key: string, halfWay?: () => Promise<void>) => {
   const from = await cluster.masterOf(key)
   const others = await Promise.all(Array.from({ length: 20 }, (_, i) => cluster.masterOf(`k${i}`)))
   const to = others.find((server) => server !== from)
   if (to === undefined) throw new Error("there is one master only")
-  await cluster.moveSlotOf(key, to)
+  await cluster.moveSlotOf(key, to, halfWay)
   await until("it to be moved", async () => (await cluster.masterOf(key)) === to)
 }
 
@@ -150,6 +154,33 @@ describe("a Redis Cluster", () => {
       expect(rooms.flatMap((room) => faultsIn(node, room, stream.accepted))).toEqual([])
       expect(node.told.filter((each) => each !== "new epoch")).toEqual([])
     }
+  })
+
+  it("says nothing of revocations and connections while their slots move, rather than what a half of them says", async () => {
+    const prefix = `cluster-${randomBytes(4).toString("hex")}`
+    const { one } = await twoNodes({ prefix })
+    const { runPromise } = one.runtime
+    const { directory, revocations } = await runPromise(
+      Effect.all({ directory: ConnectionDirectory, revocations: Revocations }),
+    )
+    await runPromise(revocations.add({ userId: "ann", issuedBefore: 2_000 }))
+    const claims = { userId: "ann", tokenId: undefined, issuedAt: 1_000 }
+    const entry = { userId: "ann", connectionId: "c1", node: "a", transport: "websocket", address: "", connectedAt: 1 }
+    await runPromise(directory.register({ ...entry, rooms: [room("r")] }))
+    await moveSlot(`${prefix}:{revocations}`, async () => {
+      await expect(runPromise(revocations.isRevoked(claims))).rejects.toMatchObject({ _tag: "engine_unavailable" })
+      await expect(runPromise(revocations.list({ limit: 10, cursor: undefined }))).rejects.toMatchObject({
+        _tag: "engine_unavailable",
+      })
+    })
+    await moveSlot(`${prefix}:{directory}`, async () => {
+      await expect(runPromise(directory.connection("c1"))).rejects.toMatchObject({ _tag: "engine_unavailable" })
+      await expect(
+        runPromise(directory.register({ ...entry, connectionId: "c2", rooms: [room("r")] })),
+      ).rejects.toMatchObject({ _tag: "engine_unavailable" })
+    })
+    expect(await runPromise(revocations.isRevoked(claims))).toBe(true)
+    expect((await runPromise(directory.connectionsOf("ann"))).map(({ connectionId }) => connectionId)).toEqual(["c1"])
   })
 
   it("refuses publishes in time while a master hangs, and takes them again from whoever follows it", async () => {

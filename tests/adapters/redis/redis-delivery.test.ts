@@ -45,18 +45,17 @@ const node = (names: readonly string[], { logged = (_: string): boolean => true 
     })
   const handed: string[] = []
   const filled: string[] = []
-  const holes: string[] = []
   const delivery = new RedisDelivery({
     state,
     roomOf: (name) => rooms.get(name),
     fill: (each) => filled.push(`from ${each.index}`),
     endEpoch: () => filled.push("end"),
-    limitHit: () => {},
+    limitHit: (limit) => filled.push(limit),
     nowMs: () => 0,
   })
   delivery.events = {
     deliver: ({ offset, room: name }) => handed.push(`${offset} ${name} ${state.workedOff[0]}`),
-    hole: (name) => holes.push(name),
+    hole: (name) => handed.push(`hole in ${name} ${state.workedOff[0]}`),
     newEpoch: () => {},
     taken: () => {},
     missed: async () => true,
@@ -68,7 +67,12 @@ const node = (names: readonly string[], { logged = (_: string): boolean => true 
     if (heard === undefined) throw new Error(`${on} is not heard`)
     delivery.hear(heard, `${offset} ${previous} e 0 ${encodeMessage(messageTo(to))}`)
   }
-  return { delivery, partition, holes, state, rooms, handed, filled, hear }
+  const hearText = (offset: number, on: string, text: string, volatile = 0) => {
+    const heard = rooms.get(room(on))
+    if (heard === undefined) throw new Error(`${on} is not heard`)
+    delivery.hear(heard, `${offset} ${heard.last} e ${volatile} ${text}`)
+  }
+  return { delivery, partition, state, rooms, handed, filled, hear, hearText }
 }
 
 describe("a message to several rooms, whose copies come one by one", () => {
@@ -128,15 +132,34 @@ describe("a message to several rooms, whose copies come one by one", () => {
   })
 })
 
-describe("a message of a wire version that this node does not know", () => {
-  it("is a hole in a logged room, whose members go to look for a node that knows it, and the next one is none", () => {
-    const { delivery, handed, hear, holes, rooms, filled } = node(["a", "plain"], { logged: (name) => name === "a" })
-    for (const name of ["a", "plain"]) {
-      const heard = rooms.get(room(name))
-      if (heard !== undefined) delivery.hear(heard, "20 10 e 0 2{}\n1")
-    }
-    expect([holes, handed]).toEqual([["a"], []])
-    hear(21, ["a"], "a", 20)
-    expect([holes, handed, filled]).toEqual([["a"], ["21 a 21"], []])
+describe("what this node cannot read", () => {
+  it.each([
+    ["of another version", "2{}\nnull"],
+    ["of a version that begins as its own does", "10{}\nnull"],
+    ["foreign", "1{\nnull"],
+  ])("%s, is a hole in its room before any position moves past it", (_, text) => {
+    const { delivery, handed, hear, hearText, partition } = node(["a", "b"])
+    hearText(20, "a", text)
+    delivery.hearBeat(partition, "25 e")
+    hear(30, ["a"], "a", 20)
+    expect(handed).toEqual(["hole in a 10", "30 a 30"])
+  })
+
+  it("is passed over where it is owed to nobody later on", () => {
+    const { handed, hearText } = node(["a", "plain"], { logged: (name) => name === "a" })
+    hearText(20, "plain", "2{}\nnull")
+    hearText(21, "a", "2{}\nnull", 1)
+    expect(handed).toEqual([])
+  })
+})
+
+describe("what waits while a partition is filled", () => {
+  it("is bounded by its size too: what overflows is read from the log again", () => {
+    const { delivery, filled, handed, hearText, partition } = node(["a"])
+    delivery.hold(partition, false)
+    const large = "x".repeat(1_048_576)
+    for (let i = 0; i < 65; i++) hearText(20 + i, "a", large)
+    expect([filled, delivery.release(partition)]).toEqual([["publications_waiting"], false])
+    expect([delivery.release(partition), handed]).toEqual([true, []])
   })
 })

@@ -103,6 +103,7 @@ describe("a stream of messages from another node", () => {
     await stream.stop()
     await until("everything", () => stream.accepted.every((id) => one.heard.includes(id)))
     expect(new Set(one.heard).size).toBe(one.heard.length)
+    expect(one.offsets).toEqual([...one.offsets].sort((a, b) => a - b))
     expect(one.told).toEqual([])
   })
 

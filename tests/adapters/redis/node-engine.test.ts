@@ -1,0 +1,49 @@
+import { randomBytes } from "node:crypto"
+import * as ManagedRuntime from "effect/ManagedRuntime"
+import { afterAll, expect, it } from "vitest"
+import { Engine } from "#application/ports/engine.ts"
+import { redisLayer } from "#tests/contracts/redis-fixture.ts"
+import { startRedis } from "#tests/support/redis-server.ts"
+import { until } from "#tests/support/until.ts"
+
+const server = await startRedis()
+afterAll(() => server.stop())
+
+it("writes a node's entries again where its lease lapses once more while they are being written again", async () => {
+  const prefix = `lapses-${randomBytes(4).toString("hex")}`
+  const runtime = ManagedRuntime.make(redisLayer(server.url, { prefix }))
+  const engine = await runtime.runPromise(Engine)
+  const missed: boolean[] = []
+  const ends: (() => void)[] = []
+  engine.start({
+    deliver: () => {},
+    hole: () => {},
+    newEpoch: () => {},
+    taken: () => {},
+    missed: (lapsed) => {
+      missed.push(lapsed)
+      return new Promise((resolve) => ends.push(() => resolve(true)))
+    },
+  })
+  await until("the node to be fresh", () => engine.isFresh())
+  const nodes = `${prefix}:{directory}:nodes`
+  const lapse = async () => {
+    await server.client.del(nodes)
+    await until("it to be noticed", async () => (await server.client.exists(nodes)) === 1)
+  }
+  await lapse()
+  await until("the entries to be written", () => ends.length === 1)
+  await lapse()
+  // The answer to that beat, and those to some more.
+  const beats = await server.client.hget(`${prefix}:{directory}:beats`, "last")
+  await until("more beats", async () => {
+    const last = await server.client.hget(`${prefix}:{directory}:beats`, "last")
+    return Number(last) > Number(beats) + 500
+  })
+  ends.shift()?.()
+  await until("them to be written once more", () => ends.length === 1)
+  expect([missed, engine.isFresh()]).toEqual([[true, true], false])
+  ends.shift()?.()
+  await until("the node to be fresh again", () => engine.isFresh())
+  await runtime.dispose()
+})

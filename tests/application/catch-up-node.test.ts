@@ -1,0 +1,85 @@
+import { assert } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import { describe } from "vitest"
+import { ConnectionDirectory } from "#application/ports/connection-directory.ts"
+import { enterRoom, exitRoom } from "#application/room-membership.ts"
+import { catchUpNode } from "#application/use-cases/catch-up-node.ts"
+import { connect } from "./node-fixture.ts"
+import { A, B, test } from "./race-fixture.ts"
+
+/** The directory's answers to what comes while the node is taken for dead wait until they are let go. */
+const slowDirectory = Effect.gen(function* () {
+  const directory = yield* ConnectionDirectory
+  const go = yield* Deferred.make<void>()
+  const late = <A, E, R>(answer: Effect.Effect<A, E, R>) => Effect.tap(answer, () => Deferred.await(go))
+  return {
+    directory,
+    letGo: Deferred.succeed(go, undefined),
+    slow: {
+      ...directory,
+      join: (...args: Parameters<typeof directory.join>) => late(directory.join(...args)),
+      leave: (...args: Parameters<typeof directory.leave>) => late(directory.leave(...args)),
+    },
+  }
+})
+
+const roomsOf = (id: string) =>
+  Effect.flatMap(ConnectionDirectory, (directory) =>
+    Effect.map(directory.connection(id), (entry) => [...(entry?.rooms ?? [])].sort()),
+  )
+
+describe("a node that others took for dead registers again", () => {
+  test(
+    "a connection that is joining a room meanwhile, with that room",
+    Effect.gen(function* () {
+      const { connection } = yield* connect({ id: "c1", rooms: ["a"] })
+      const { directory, letGo, slow } = yield* slowDirectory
+      yield* directory.remove("c1")
+      const joining = yield* Effect.forkChild(
+        Effect.provideService(enterRoom(connection, B, "rule"), ConnectionDirectory, slow),
+        { startImmediately: true },
+      )
+      yield* Effect.yieldNow
+      const again = yield* Effect.forkChild(catchUpNode(true), { startImmediately: true })
+      yield* Effect.yieldNow
+      yield* letGo
+      yield* Fiber.join(joining)
+      yield* Fiber.join(again)
+      assert.deepStrictEqual(yield* roomsOf("c1"), [A, B])
+    }),
+  )
+
+  test(
+    "a connection that is leaving a room meanwhile, without that room",
+    Effect.gen(function* () {
+      const { connection } = yield* connect({ id: "c1", rooms: ["a", "b"] })
+      const { directory, letGo, slow } = yield* slowDirectory
+      yield* directory.remove("c1")
+      const leaving = yield* Effect.forkChild(
+        Effect.provideService(exitRoom(connection, B), ConnectionDirectory, slow),
+        { startImmediately: true },
+      )
+      yield* Effect.yieldNow
+      const again = yield* Effect.forkChild(catchUpNode(true), { startImmediately: true })
+      yield* Effect.yieldNow
+      yield* letGo
+      yield* Fiber.join(leaving)
+      yield* Fiber.join(again)
+      assert.deepStrictEqual(yield* roomsOf("c1"), [A])
+    }),
+  )
+
+  test(
+    "a connection that was registered and is not let in yet",
+    Effect.gen(function* () {
+      const { connection } = yield* connect({ id: "c1", rooms: ["a"] })
+      connection.admitted = false
+      const directory = yield* ConnectionDirectory
+      yield* directory.remove("c1")
+      yield* catchUpNode(true)
+      assert.deepStrictEqual(yield* roomsOf("c1"), [A])
+    }),
+  )
+})
