@@ -22,6 +22,6 @@ describe.concurrent("with Redis", () => {
 
 const layer = redisLayer(cluster.url, { partitions: 16 })
 const wait = (ms: number) => Effect.sleep(ms)
-describe.concurrent("with Redis", () => sessionStoreContract("redis cluster", layer, WINDOW_MS, wait))
+describe.concurrent("sessions with Redis", () => sessionStoreContract("redis cluster", layer, WINDOW_MS, wait))
 connectionDirectoryContract("redis cluster", layer)
 rateLimiterContract("redis cluster", layer, wait)
