@@ -121,15 +121,24 @@ export const serve = async (config: Config, { version }: { readonly version: str
   }
 }
 
-/** Again and again; an engine that is away is met again the next time. */
-const tended = <E, R>(work: Effect.Effect<void, E, R>, eachMs: number): Effect.Effect<unknown, E, R> =>
-  work.pipe(
+/** Again and again; an engine that is away is met again the next time, and complained of the first time only. */
+const tended = <E, R>(work: Effect.Effect<void, E, R>, eachMs: number): Effect.Effect<unknown, E, R> => {
+  let isFailing = false
+  const told = (failing: boolean): boolean => {
+    const isNew = failing && !isFailing
+    isFailing = failing
+    return isNew
+  }
+  return work.pipe(
+    Effect.andThen(Effect.sync(() => told(false))),
     Effect.catchCauseIf(
       (cause) => !Cause.hasInterruptsOnly(cause),
-      (cause) => Effect.logWarning("connections could not be tended", cause),
+      (cause) =>
+        Effect.suspend(() => (told(true) ? Effect.logWarning("connections could not be tended", cause) : Effect.void)),
     ),
     Effect.repeat(Schedule.spaced(eachMs)),
   )
+}
 
 const openEdges = async (
   config: Config,

@@ -68,6 +68,8 @@ describe.each([
     expect(await client.ask("room:join", { room: "open:b" })).toMatchObject({ ok: true })
     await client.ask("room:leave", { room: "open:b" })
     expect(node.output()).toContain("the connection to Redis is lost")
+    // Once for each outage, not once for each second of it.
+    expect((node.output().match(/could not be tended/g) ?? []).length).toBeLessThanOrEqual(4)
   })
 })
 
