@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto"
 import type { NodeEntry } from "#application/ports/node-registry.ts"
 import { keysNamed, luaScript } from "./lua-script.ts"
+import { Namesakes } from "./namesakes.ts"
 import type { RedisCommands } from "./redis-commands.ts"
 
 const BEAT = luaScript("lease-beat", "directory")
@@ -18,6 +19,8 @@ export interface LeaseOptions {
   readonly graceMs: number
   /** For so long it is remembered when a dead node was seen. */
   readonly rememberMs: number
+  /** Another node that lives has this one's name. */
+  readonly namesake: (node: NodeEntry) => void
 }
 
 /** What a node of another version says is taken as far as it is understood. */
@@ -65,11 +68,14 @@ export class NodeLease {
   private beatenAt = Number.NEGATIVE_INFINITY
   private readonly commands: RedisCommands
   private readonly options: LeaseOptions
+  private readonly namesakes: Namesakes
 
   constructor(commands: RedisCommands, options: LeaseOptions) {
     this.commands = commands
     this.options = options
     this.id = `${options.node}/${randomBytes(6).toString("base64url")}`
+    const { leaseMs, namesake: tell, node } = options
+    this.namesakes = new Namesakes({ node, lease: this.id, leaseMs, tell })
   }
 
   /** It was renewed so lately that nobody can have swept this node's entries. */
@@ -101,6 +107,7 @@ export class NodeLease {
       this.beatenAt = began
       this.secret = String(secret)
       this.living = livingOf(nodes)
+      this.namesakes.look(this.living, wasHeld, began)
       more = left === 1
     }
   }

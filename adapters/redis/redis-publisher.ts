@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto"
-import type { Publish, Published } from "#application/ports/engine.ts"
+import type { IdempotencyKey, Publish, Published } from "#application/ports/engine.ts"
 import { Refusal, type Refused } from "#domain/errors.ts"
 import { MAX_KEYS_PER_USER } from "#domain/limits.ts"
 import { isConnectionRoom, type RoomName } from "#domain/room.ts"
@@ -16,6 +16,9 @@ const sha256 = (text: string): string => createHash("sha256").update(text).diges
 /** What a room keeps, as the script takes it: `-1` where it never will. */
 const sizeOf = (room: RoomName, history: History | undefined): number =>
   isConnectionRoom(room) ? -1 : (history?.size ?? 0)
+
+const reused = () =>
+  new Refusal("idempotency_key_reused", "the idempotency key was used with another body within 10 minutes")
 
 type PublishRefusal = Refused<"engine_unavailable" | "idempotency_key_reused" | "overloaded" | "rate_limited">
 
@@ -34,7 +37,8 @@ export class RedisPublisher {
    * id and offset. A repeat of the key does in each what is missing there.
    */
   async publish(publish: Publish): Promise<Published | PublishRefusal> {
-    const { message } = publish
+    const { idempotency: known, message } = publish
+    if (known !== undefined && !(await this.claim(known))) return reused()
     const partitions = new Set(message.rooms.map((room) => this.state.partitionOf(room)))
     const [head = this.state.partitions[0], ...others] = partitions
     if (head === undefined) throw new Error("there are no partitions")
@@ -54,6 +58,21 @@ export class RedisPublisher {
       before.push({ rooms: here, offset: published.offset })
     }
     return first
+  }
+
+  /**
+   * Each partition knows only the keys of its own messages, so that another body to other rooms would pass, or be refused
+   * when some of them have it. A client's own id goes to one room.
+   */
+  private async claim({ digest, key, userId }: IdempotencyKey): Promise<boolean> {
+    const { commands, options, partitions } = this.state
+    if (partitions.length === 1 || userId !== undefined) return true
+    const name = `${options.prefix}:body:{${sha256(key)}}`
+    const hash = sha256(digest)
+    // In two commands: NX with GET came with 7.0. Where the record expires between the two, the key is free again.
+    if ((await commands.run("SET", name, hash, "NX", "PX", options.idempotencyMs)) !== null) return true
+    const first = await commands.run("GET", name)
+    return first === null || first === hash
   }
 
   private async publishIn(
@@ -84,8 +103,7 @@ export class RedisPublisher {
       state.replicated,
     )
     const [outcome, id, epoch, offset] = rest
-    if (outcome === "reused")
-      return new Refusal("idempotency_key_reused", "the idempotency key was used with another body within 10 minutes")
+    if (outcome === "reused") return reused()
     if (outcome === "limited") {
       this.limitHit("idempotency_keys_of_user")
       const text = `a user publishes at most ${MAX_KEYS_PER_USER} messages with an id of its own in 10 minutes`

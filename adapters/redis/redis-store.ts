@@ -196,6 +196,12 @@ export const redisStore = (options: RedisOptions): Layer.Layer<RedisStore, never
         leaseMs: options.leaseMs,
         graceMs: presence.graceMs,
         rememberMs: 2 * recovery.windowMs + options.leaseMs,
+        namesake: ({ address }) =>
+          Effect.runForkWith(context)(
+            Effect.logError(`two nodes are named ${node}: each needs a nodeId of its own (ROOMCAST_NODE_ID)`, {
+              address,
+            }),
+          ),
       })
       return { state: new StoreState({ commands, replicated }, options, rules.longestHistoryMs), client, check, lease }
     }),

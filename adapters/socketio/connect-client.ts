@@ -110,7 +110,8 @@ export class ClientSession {
         const [failed] = exit.cause.reasons.filter(Cause.isFailReason)
         if (failed?.error._tag === "session_taken") return this.link.close(CLOSINGS.sessionTaken)
         if (failed?.error._tag === "slow_consumer") return this.link.close(CLOSINGS.slowConsumer)
-        this.log(exit.cause)
+        // Who went away meanwhile is no failure.
+        if (failed === undefined || !opened.connection.closed) this.log(exit.cause)
         this.link.close(CLOSINGS.engineUnavailable)
       },
     })

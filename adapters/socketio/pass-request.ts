@@ -4,7 +4,7 @@ import type { RequestPassage } from "./passage.ts"
 
 /**
  * Sends a polling request to another node and its answer back, by pipes: neither is held as a whole. Who goes away takes
- * the other side along.
+ * the other side along; so does an answer that comes before the request's body is there, which is then read and dropped.
  *
  * Only a POST's body goes with it: Node would write a GET's without its length, and the next node read it as a request.
  */
@@ -64,7 +64,10 @@ export const passRequest = (request: IncomingMessage, response: ServerResponse, 
   })
   response.on("close", () => {
     over()
-    if (!response.writableFinished) upstream.destroy()
+    if (response.writableFinished && upstream.writableFinished) return
+    request.unpipe(upstream)
+    request.resume()
+    upstream.destroy()
   })
   if (hasBody) request.pipe(upstream)
   else {

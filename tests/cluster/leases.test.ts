@@ -9,6 +9,12 @@ const LONGER_THAN_A_LEASE_MS = 11_000
 const to = { rooms: ["open:a"] }
 
 describe.concurrent("two nodes", () => {
+  it("of one name say so, each of the other", async () => {
+    await using cluster = await startCluster(2, { config: { nodeId: "twin" } })
+    for (const node of cluster.nodes)
+      await until("the node to notice", () => node.output().includes("two nodes are named twin"), 120_000)
+  })
+
   it("go on after one was stopped for longer than its lease: what it does late for sessions it lost does nothing", async () => {
     await using cluster = await startCluster(2)
     const [stopped, other] = [nodeAt(cluster, 0), nodeAt(cluster, 1)]

@@ -175,6 +175,16 @@ describe.each(RUNTIMES)("on %s", (runtime) => {
       expect(client.text()).toMatch(/^HTTP\/1\.1 400 /)
     })
 
+    it("that is answered before its body is there holds nothing of the other node, and leaves its connection to the next", async () => {
+      const owner = await startOwner()
+      const first = await startFirst(owner.url)
+      const client = write(first.url, `POST ${SESSION} HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\nabc`)
+      await until("the answer", () => client.text().includes("ok"))
+      await until("it to be gone there", () => owner.requests[0]?.socket.destroyed === true)
+      client.tcp.write(`def${get(SESSION)}`)
+      await until("the next one's answer", () => client.text().split("HTTP/1.1 200").length === 3)
+    })
+
     it("is given up there when its client goes away", async () => {
       const owner = await startOwner(() => undefined)
       const first = await startFirst(owner.url)
