@@ -23,7 +23,7 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     maxWorkers: 3,
-    maxConcurrency: 16,
+    maxConcurrency: 6,
     reporters:
       process.env["CI"] === undefined
         ? ["default"]

@@ -21,7 +21,7 @@ import { testSettings } from "#tests/support/test-settings.ts"
 import { HISTORY } from "./engine-contract.ts"
 
 /** Redis keeps its own time: what the contracts call a second is so much of one here. */
-const SCALE = 0.03
+const SCALE = 0.045
 
 export const advance = (ms: number): Effect.Effect<void> => Effect.sleep(ms * SCALE)
 
