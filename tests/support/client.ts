@@ -62,11 +62,13 @@ export const closeClients = (): void => {
 }
 
 /**
- * While it upgrades, engine.io-client puts a close off to the turn in which it has read its last poll, and socket.io-client
- * keeps what came with that until after the next CONNECT, for which it is too late: no network drops like that.
+ * While it upgrades or writes, engine.io-client puts a close off, it may be to the turn in which it has read a poll, and
+ * socket.io-client keeps what came with that until after the next CONNECT, for which it is too late: no network drops so.
  */
-const dropEngine = ({ io: { engine } }: Socket): void => {
-  if (Reflect.get(engine, "upgrading") === true) engine.once("upgrade", () => setImmediate(() => engine.close()))
+const dropEngine = (engine: Socket["io"]["engine"]): void => {
+  if (engine.readyState !== "open") return
+  const isBusy = Reflect.get(engine, "upgrading") === true || engine.writeBuffer.length > 0
+  if (isBusy) setTimeout(() => dropEngine(engine), 5)
   else engine.close()
 }
 
@@ -96,7 +98,7 @@ export const connectClient = async (
     disconnects: [],
     errors: [],
     ask: (event, ...args) => socket.timeout(10_000).emitWithAck(event, ...args),
-    drop: () => dropEngine(socket),
+    drop: () => dropEngine(socket.io.engine),
   }
   socket.on("connect", () => {
     client.recovered.push(socket.recovered)
