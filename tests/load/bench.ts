@@ -154,18 +154,18 @@ const MIN_SCALE = 1.8
 
 const nodes = async (client: ReturnType<typeof startClient>): Promise<void> => {
   const roundMs = quick ? 1_500 : 5_000
-  const results = await measureNodes({ client, rounds: ROUNDS, roundMs, perSecond: PER_SECOND })
-  console.log(`\n## Nodes: ${PER_SECOND} messages a second to one room of ${CLIENTS} WebSocket clients, with history, on Redis
-All on one node, or half on each of two; ${ROUNDS} rounds of ${roundMs / 1000} s for each, in turn.\n`)
+  const results = await measureNodes({ client, rounds: ROUNDS, roundMs })
+  console.log(`\n## Nodes: as many messages as it takes to one room of ${CLIENTS} WebSocket clients, with history, on Redis
+All on one node, or half on each of two; each node has half a core, for the one shares it with another that is as busy;
+${ROUNDS} rounds of ${roundMs / 1000} s for each, in turn.\n`)
   const measures = [
-    { key: "deliveriesPerCpuSecond", title: "deliveries for a second of the busiest node's CPU", digits: 0 },
-    { key: "cpuPerDelivery", title: "all nodes' CPU for a delivery, µs", digits: 1 },
     { key: "deliveriesPerSecond", title: "deliveries/s", digits: 0 },
+    { key: "cpuPerDelivery", title: "all nodes' CPU for a delivery, µs", digits: 1 },
   ]
   console.log(tableOf(measures, results, ONE))
-  const scale = ratioOf(rounds(results, TWO, "deliveriesPerCpuSecond"), rounds(results, ONE, "deliveriesPerCpuSecond"))
+  const scale = ratioOf(rounds(results, TWO, "deliveriesPerSecond"), rounds(results, ONE, "deliveriesPerSecond"))
   targets.push({
-    title: `two nodes deliver at least ${MIN_SCALE} times what one does, for the same of the busiest one's CPU`,
+    title: `two nodes deliver at least ${MIN_SCALE} times what one does`,
     met: scale.median >= MIN_SCALE,
     found: formatRatio(scale),
   })

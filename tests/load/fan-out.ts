@@ -6,7 +6,7 @@ import { BARE, GATEWAY, LOGGED_ROOM, PEER, PLAIN_ROOM, pushBody, type Server, st
 export const CLIENTS = 1_000
 /** Of JSON, in the logged room's messages. */
 export const DATA_BYTES = 256
-const WINDOW = 2
+export const WINDOW = 2
 
 /** One of what is compared: a server, and the room that is pushed to. */
 interface Contender {

@@ -1,63 +1,84 @@
 import { startRedis } from "#tests/support/redis-server.ts"
-import { CLIENTS, DATA_BYTES } from "./fan-out.ts"
-import type { SteadyOrder, SteadyWork } from "./load-client.ts"
+import { CLIENTS, DATA_BYTES, WINDOW } from "./fan-out.ts"
+import type { FloodOrder, Work } from "./load-client.ts"
 import type { Measured } from "./processes.ts"
 import type { Rounds } from "./report.ts"
 import { LOGGED_ROOM, pushBody, type Server, startNode } from "./servers.ts"
 
 export const ONE = "one node"
 export const TWO = "two nodes"
-const NODES = { [ONE]: 1, [TWO]: 2 } as const
+/** Clusters that have nothing to do with each other, of so many nodes. */
+const CLUSTERS = { [ONE]: [1, 1], [TWO]: [2] } as const
 
 export interface NodesOptions {
   readonly client: Measured
   readonly rounds: number
   readonly roundMs: number
-  readonly perSecond: number
+}
+
+interface Nodes {
+  readonly name: string
+  readonly servers: readonly Server[]
 }
 
 const cpuOf = async ({ process }: Server): Promise<number> => Number(await process.ask("cpu"))
 
+/** What the nodes of one cluster did in a round: deliveries, seconds, and each node's CPU in µs. */
+interface Found {
+  readonly deliveries: number
+  readonly seconds: number
+  readonly used: readonly number[]
+}
+
 /**
- * One room of 1,000 clients on one node of the redis engine, and on two, half of them on each; pushes go to the nodes in
- * turn. What a node can deliver at most is what its core's time is enough for: so the measure is the deliveries of all for
- * a second of the busiest node's CPU, which holds also where the cores are fewer than the processes.
+ * One room of 1,000 clients on one node of the redis engine, and on two, half of them on each; as many pushes as it takes
+ * go to the nodes in turn. Each node has half a core, whatever the machine: all share one, and the one node has a neighbour
+ * that is as busy, of a cluster and with clients of its own.
  */
 export const measureNodes = async (options: NodesOptions): Promise<ReadonlyMap<string, Rounds>> => {
-  const { client, perSecond, roundMs, rounds } = options
+  const { client, roundMs, rounds } = options
   const redis = await startRedis()
-  const started = new Map<string, readonly Server[]>()
+  const started = new Map<string, readonly Nodes[]>()
   const results = new Map<string, Map<string, number[]>>()
+  const measure = async ({ name, servers }: Nodes, ms: number): Promise<Found> => {
+    const before = await Promise.all(servers.map(cpuOf))
+    const window = WINDOW * servers.length
+    const order: FloodOrder = { server: name, body: pushBody(LOGGED_ROOM, DATA_BYTES), ms, window }
+    const { deliveries, seconds } = (await client.ask("flood", order)) as Work
+    const used = (await Promise.all(servers.map(cpuOf))).map((after, i) => after - (before[i] ?? 0))
+    return { deliveries, seconds, used }
+  }
+  const round = async (title: string, clusters: readonly Nodes[], ms: number): Promise<void> => {
+    const all = await Promise.all(clusters.map((nodes) => measure(nodes, ms)))
+    const mean = (of: (found: Found) => number): number => all.reduce((sum, each) => sum + of(each), 0) / all.length
+    const found = {
+      deliveriesPerSecond: mean(({ deliveries, seconds }) => deliveries / seconds),
+      cpuPerDelivery: mean(({ deliveries, used }) => used.reduce((sum, each) => sum + each, 0) / deliveries),
+    }
+    const kept = results.get(title)
+    for (const [key, value] of Object.entries(found)) kept?.set(key, [...(kept.get(key) ?? []), value])
+  }
   try {
-    for (const [title, count] of Object.entries(NODES)) {
-      const prefix = `bench-${count}`
-      const nodes = await Promise.all(Array.from({ length: count }, () => startNode(redis.url, prefix)))
-      started.set(title, nodes)
+    for (const [title, counts] of Object.entries(CLUSTERS)) {
+      const clusters: Nodes[] = []
+      started.set(title, clusters)
       results.set(title, new Map())
-      for (const { port } of nodes)
-        await client.ask("connect", { server: title, port, count: CLIENTS / count, rooms: [LOGGED_ROOM] })
-    }
-    const round = async (title: string, nodes: readonly Server[], ms: number): Promise<void> => {
-      const before = await Promise.all(nodes.map(cpuOf))
-      const order: SteadyOrder = { server: title, body: pushBody(LOGGED_ROOM, DATA_BYTES), ms, perSecond }
-      const work = (await client.ask("steady", order)) as SteadyWork
-      const used = (await Promise.all(nodes.map(cpuOf))).map((after, i) => after - (before[i] ?? 0))
-      const found = {
-        deliveriesPerCpuSecond: (work.deliveries * 1e6) / Math.max(...used),
-        cpuPerDelivery: used.reduce((sum, each) => sum + each, 0) / work.deliveries,
-        deliveriesPerSecond: work.deliveries / work.seconds,
+      for (const [i, count] of counts.entries()) {
+        const name = `bench-${counts.length}-${i}`
+        const servers = await Promise.all(Array.from({ length: count }, () => startNode(redis.url, name)))
+        clusters.push({ name, servers })
+        for (const { port } of servers)
+          await client.ask("connect", { server: name, port, count: CLIENTS / count, rooms: [LOGGED_ROOM] })
       }
-      const kept = results.get(title)
-      for (const [key, value] of Object.entries(found)) kept?.set(key, [...(kept.get(key) ?? []), value])
     }
-    for (const [title, nodes] of started) await round(title, nodes, roundMs / 2)
+    for (const [title, clusters] of started) await round(title, clusters, roundMs / 2)
     for (const kept of results.values()) kept.clear()
-    for (let i = 0; i < rounds; i++) for (const [title, nodes] of started) await round(title, nodes, roundMs)
+    for (let i = 0; i < rounds; i++) for (const [title, clusters] of started) await round(title, clusters, roundMs)
     return new Map([...results].map(([title, kept]) => [title, Object.fromEntries(kept)]))
   } finally {
-    for (const [title, nodes] of started) {
-      await client.ask("disconnect", { server: title }).catch(() => undefined)
-      await Promise.all(nodes.map(({ process }) => process.stop()))
+    for (const { name, servers } of [...started.values()].flat()) {
+      await client.ask("disconnect", { server: name }).catch(() => undefined)
+      await Promise.all(servers.map(({ process }) => process.stop()))
     }
     await redis.stop()
   }
