@@ -15,6 +15,13 @@ import type { Cursor, MessageLog } from "./ports/message-log.ts"
 import { Metrics } from "./ports/metrics.ts"
 import { Settings } from "./ports/settings.ts"
 
+/** What writing needs, looked up once. */
+interface Ways {
+  readonly engine: Engine["Service"]
+  readonly rooms: LocalRooms["Service"]
+  readonly metrics: Metrics["Service"]
+}
+
 type GatePorts = Engine | LocalRooms | MessageLog | Metrics | Settings
 
 /** Half of the outgoing buffer, so that what a gate lets go at once never makes a slow consumer of its client. */
@@ -44,14 +51,14 @@ export const closeGate = Effect.fnUntraced(function* (
 const writeBehindGate = (
   connection: LocalConnection,
   publication: Publication,
-  engine: Engine["Service"],
-  rooms: LocalRooms["Service"],
+  { engine, metrics, rooms }: Ways,
   nowMs: number,
 ): boolean => {
   const { message, offset, partition } = publication
   const logged = !message.volatile && rooms.isLogged(publication.room)
   if (!isOwed(connection, publication, logged, rooms.isLogged)) return false
   connection.remember(message)
+  metrics.messageDelivered(1, message.data.length)
   if (!logged) {
     connection.link.send(outgoingOf(publication, undefined))
     return true
@@ -88,9 +95,8 @@ const replayOf = Effect.fnUntraced(function* (
 export const replay = Effect.fnUntraced(function* (
   connection: LocalConnection,
 ): Effect.fn.Return<void, Refused<"engine_unavailable" | "slow_consumer">, GatePorts> {
-  const engine = yield* Engine
-  const rooms = yield* LocalRooms
-  const metrics = yield* Metrics
+  const ways: Ways = { engine: yield* Engine, rooms: yield* LocalRooms, metrics: yield* Metrics }
+  const { engine, metrics } = ways
   let replayed = 0
   for (let partition = 0; partition < engine.partitions; partition++) {
     const wanted = yield* connection.inTurn(replayOf(connection, partition))
@@ -105,7 +111,7 @@ export const replay = Effect.fnUntraced(function* (
         for (const publication of publications) {
           const { expiresAt } = publication.message
           if (expiresAt !== undefined && expiresAt <= now) continue
-          if (writeBehindGate(connection, publication, engine, rooms, now)) replayed++
+          if (writeBehindGate(connection, publication, ways, now)) replayed++
         }
         yield* connection.link.drained()
       }),
@@ -119,19 +125,14 @@ export const replay = Effect.fnUntraced(function* (
  * Looks whether the gate may open, and opens it, in one turn: a fiber may be broken off between any two of its steps.
  * `overflowed`: what it held is to be read from the log first; else nobody opens it any more.
  */
-const letGo = (
-  connection: LocalConnection,
-  engine: Engine["Service"],
-  rooms: LocalRooms["Service"],
-  nowMs: number,
-): "overflowed" | "done" => {
+const letGo = (connection: LocalConnection, ways: Ways, nowMs: number): "overflowed" | "done" => {
   const { gate } = connection
   if (gate !== null && connection.gateHolds === 0 && !connection.closed) {
     if (gate.overflowed) {
       gate.restart()
       return "overflowed"
     }
-    for (const publication of gate.release()) writeBehindGate(connection, publication, engine, rooms, nowMs)
+    for (const publication of gate.release()) writeBehindGate(connection, publication, ways, nowMs)
     connection.gate = null
   }
   connection.opening = false
@@ -145,15 +146,14 @@ const letGo = (
 export const openGate = Effect.fnUntraced(function* (
   connection: LocalConnection,
 ): Effect.fn.Return<void, Refused<"engine_unavailable" | "slow_consumer">, GatePorts> {
-  const engine = yield* Engine
-  const rooms = yield* LocalRooms
   const metrics = yield* Metrics
+  const ways: Ways = { engine: yield* Engine, rooms: yield* LocalRooms, metrics }
   const clock = yield* Clock.Clock
   connection.gateHolds--
   if (connection.opening) return
   connection.opening = true
   const open = Effect.gen(function* () {
-    while (letGo(connection, engine, rooms, clock.currentTimeMillisUnsafe()) === "overflowed") {
+    while (letGo(connection, ways, clock.currentTimeMillisUnsafe()) === "overflowed") {
       metrics.limitHit("gate")
       yield* replay(connection)
     }

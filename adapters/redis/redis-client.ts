@@ -92,6 +92,7 @@ export const redisClient = (address: ParsedAddress, more: ClientOptions = {}): C
             ...(tls && { tls: {}, sentinelTLS: {}, enableTLSForSentinelMode: true }),
           },
           suits(address, more, true),
+          (problem) => more.onUnsuitable?.(problem),
         ),
       })
     case "cluster":

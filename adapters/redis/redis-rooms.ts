@@ -1,5 +1,5 @@
 import type { RoomName } from "#domain/room.ts"
-import { RedisFailure } from "./redis-commands.ts"
+import { RedisFailure, unlessAway } from "./redis-commands.ts"
 import type { HeardRoom } from "./redis-delivery.ts"
 import type { RedisLane } from "./redis-lane.ts"
 import type { RedisPartition } from "./redis-partition.ts"
@@ -99,7 +99,7 @@ export class RedisRooms {
       else channels.push(opening.room.channel)
     }
     // A break of the connection ends them as well.
-    for (const [lane, channels] of given) lane.subscriber.unsubscribe(channels).catch(() => {})
+    for (const [lane, channels] of given) lane.subscriber.unsubscribe(channels).catch(unlessAway)
   }
 
   /** A new life of a partition began: nothing of the former one is missing. */

@@ -8,7 +8,7 @@ const SWITCHED = "+switch-master"
 class MasterWatch {
   private readonly sentinels: readonly Redis[]
 
-  constructor(options: SentinelConnectionOptions, onSwitch: () => void) {
+  constructor(options: SentinelConnectionOptions, onSwitch: () => void, onUnsuitable: (problem: string) => void) {
     const {
       connectTimeout,
       name = "",
@@ -30,7 +30,12 @@ class MasterWatch {
       })
       // One that is away is tried again; the others say the same.
       sentinel.on("error", () => {})
-      sentinel.on("ready", () => void sentinel.subscribe(SWITCHED).catch(() => {}))
+      const onFailure = (error: unknown): void => {
+        // Where the connection broke, it is made and subscribed again.
+        if (error instanceof Error && error.name === "ReplyError")
+          onUnsuitable(`a sentinel must be allowed SUBSCRIBE, and answers: ${error.message}`)
+      }
+      sentinel.on("ready", () => void sentinel.subscribe(SWITCHED).catch(onFailure))
       sentinel.on("message", (_, text: string) => {
         if (text.startsWith(`${name} `)) onSwitch()
       })
@@ -50,6 +55,7 @@ class MasterWatch {
 export const sentinelConnector = (
   options: SentinelConnectionOptions,
   suits: (info: ServerInfo) => boolean,
+  onUnsuitable: (problem: string) => void,
 ): Connector =>
   class extends SentinelConnector {
     private watch: MasterWatch | undefined
@@ -63,7 +69,7 @@ export const sentinelConnector = (
     ): ReturnType<SentinelConnector["connect"]> {
       const stream = await super.connect(emit)
       this.watch?.close()
-      this.watch = new MasterWatch(options, () => this.disconnect())
+      this.watch = new MasterWatch(options, () => this.disconnect(), onUnsuitable)
       return stream
     }
 

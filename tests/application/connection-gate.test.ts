@@ -147,6 +147,10 @@ describe("a replay that was done", () => {
       })
       yield* openClient("c2", { earlier }).pipe(Effect.provide(metrics.layer))
       assert.deepStrictEqual(metrics.calls.replayed, [[2]])
+      assert.deepStrictEqual(metrics.calls.messageDelivered, [
+        [1, 1],
+        [1, 1],
+      ])
     }),
   )
 })
@@ -288,6 +292,20 @@ describe("a gate", () => {
       )
       assert.deepStrictEqual(slow.closings, [CLOSINGS.slowConsumer])
       assert.deepStrictEqual(other.closings, [CLOSINGS.engineUnavailable])
+    }),
+  )
+
+  test(
+    "counts what it held as delivered when it lets it go",
+    Effect.gen(function* () {
+      yield* started
+      const metrics = recordingMetrics()
+      const { connection } = yield* openClient("c1")
+      yield* enterRoom(connection, A, "rule")
+      yield* closeGate(connection)
+      yield* say("a", 10)
+      yield* openGate(connection).pipe(Effect.provide(metrics.layer))
+      assert.deepStrictEqual(metrics.calls.messageDelivered, [[1, 2]])
     }),
   )
 

@@ -20,6 +20,8 @@ export interface RedisSentinel {
   readonly failover: () => Promise<void>
   /** Ends one of the sentinels: the first that the URL names. */
   readonly stopSentinel: () => Promise<void>
+  /** From here on no sentinel lets anybody subscribe. */
+  readonly forbidSubscribing: () => Promise<void>
   readonly stop: () => Promise<void>
 }
 
@@ -95,6 +97,9 @@ export const startRedisSentinel = async (password = ""): Promise<RedisSentinel> 
     },
     failover: async () => {
       await sentinels.at(-1)?.client.call("SENTINEL", "FAILOVER", NAME)
+    },
+    forbidSubscribing: async () => {
+      await Promise.all(sentinels.map(({ client }) => client.call("ACL", "SETUSER", "default", "-subscribe")))
     },
     stop: async () => {
       await Promise.all([...sentinels.map((one) => one.stop()), master.stop(), replica.stop()])

@@ -7,6 +7,7 @@ import type { RoomName } from "#domain/room.ts"
 import { redisLayer } from "#tests/contracts/redis-fixture.ts"
 import { startRedisCluster } from "#tests/support/redis-cluster.ts"
 import { startNode } from "#tests/support/redis-node.ts"
+import { startRedisSentinel } from "#tests/support/redis-sentinel.ts"
 import { startRedis } from "#tests/support/redis-server.ts"
 import { until } from "#tests/support/until.ts"
 
@@ -98,5 +99,18 @@ describe("what is asked of a Redis server", () => {
     const { id } = await node.publish([A])
     await until("the message", () => node.idsIn(A).includes(id))
     expect(node.told).toEqual(["new epoch"])
+  })
+
+  it("and of a sentinel to say when another becomes the master", async () => {
+    const redis = await startRedisSentinel()
+    ends.push(redis.stop)
+    expect(await refusalOf(redis.url)).toBe("none")
+    await redis.forbidSubscribing()
+    // A node that is up before their answer says it in its log.
+    await until("a node to be refused", async () =>
+      (await refusalOf(redis.url)).startsWith(
+        "redis.url: a Redis server there cannot be used: a sentinel must be allowed SUBSCRIBE, and answers: NOPERM",
+      ),
+    )
   })
 })
