@@ -4,7 +4,8 @@ import type { Context, MiddlewareHandler } from "hono"
 import { matchedRoutes } from "hono/route"
 import type { Metrics } from "#application/ports/metrics.ts"
 import { Refusal } from "#domain/errors.ts"
-import { type Env, LOG, type Runtime } from "./endpoint.ts"
+import { LOG, type Runtime } from "./endpoint.ts"
+import type { Env } from "./env.ts"
 import { problem } from "./problem.ts"
 
 export interface AcceptOptions {

@@ -1,6 +1,6 @@
 import type { Context } from "hono"
 import { Refusal, type Refused } from "#domain/errors.ts"
-import type { Env } from "./endpoint.ts"
+import type { Env } from "./env.ts"
 
 export type BodyRefusal = Refused<"invalid_json" | "invalid_request" | "payload_too_large" | "unsupported_media_type">
 

@@ -6,29 +6,8 @@ import type { Context, MiddlewareHandler } from "hono"
 import type { Scope } from "#application/ports/token-verifier.ts"
 import type { Services } from "#application/services.ts"
 import { type Declined, Refusal } from "#domain/errors.ts"
+import type { Env } from "./env.ts"
 import { problem } from "./problem.ts"
-
-/** Who calls the API: a key's id, a signature's, or a token's. */
-export interface Credential {
-  readonly id: string
-  readonly scopes: readonly Scope[]
-}
-
-/** What a request carries on its way through the routes. */
-export type Env = {
-  Variables: {
-    requestId: string
-    credential: Credential
-    /** The most bytes that this request's body may have. */
-    bodyLimit: number
-    /** The body, once it was read. */
-    text: string | undefined
-    /** Of the problem that was answered. */
-    code: string | undefined
-    /** Something may have been carried out: from here on an unavailable engine leaves the outcome unknown. */
-    begun: true | undefined
-  }
-}
 
 /** Runs a use case for a request and answers: with `answer` where it succeeds, with a problem where it refuses. */
 export type Run = <A, E extends Refusal | Declined>(

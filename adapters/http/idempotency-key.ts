@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto"
 import type { Context } from "hono"
 import { Refusal, type Refused } from "#domain/errors.ts"
-import type { Env } from "./endpoint.ts"
+import type { Env } from "./env.ts"
 
 export interface IdempotencyKey {
   readonly key: string

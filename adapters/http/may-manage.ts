@@ -1,5 +1,6 @@
 import type { MiddlewareHandler } from "hono"
-import { type Env, requireScope } from "./endpoint.ts"
+import { requireScope } from "./endpoint.ts"
+import type { Env } from "./env.ts"
 
 const scoped = requireScope("manage")
 

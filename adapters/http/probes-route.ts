@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from "node:crypto"
 import { Hono } from "hono"
 import { Refusal } from "#domain/errors.ts"
-import type { Env } from "./endpoint.ts"
+import type { Env } from "./env.ts"
 import { problem } from "./problem.ts"
 
 export interface ProbesOptions {

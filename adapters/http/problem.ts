@@ -1,7 +1,7 @@
 import type { Context } from "hono"
 import type { ContentfulStatusCode } from "hono/utils/http-status"
 import { type Declined, ERRORS, type Refusal } from "#domain/errors.ts"
-import type { Env } from "./endpoint.ts"
+import type { Env } from "./env.ts"
 
 /** Seconds to wait where the refusal names no time: so many, and up to as many again. */
 const DEFAULT_RETRY_S = 2

@@ -3,7 +3,7 @@ import type { Context } from "hono"
 import { Metrics } from "#application/ports/metrics.ts"
 import { RateLimiter } from "#application/ports/rate-limiter.ts"
 import { Refusal, type Refused } from "#domain/errors.ts"
-import type { Env } from "./endpoint.ts"
+import type { Env } from "./env.ts"
 
 /** So many seconds' worth of pushes may come at once. */
 const BURST_S = 2

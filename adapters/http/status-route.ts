@@ -1,7 +1,8 @@
 import { Hono } from "hono"
 import { listNodes } from "#application/use-cases/list-nodes.ts"
 import { nodeStatus } from "#application/use-cases/node-status.ts"
-import { type Env, type Run, requireScope } from "./endpoint.ts"
+import { type Run, requireScope } from "./endpoint.ts"
+import type { Env } from "./env.ts"
 
 /** `/status`, this node, and `/nodes`, the cluster. DESIGN section 4. */
 export const statusRoute = (run: Run): Hono<Env> =>

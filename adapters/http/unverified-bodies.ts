@@ -3,7 +3,7 @@ import type { Context } from "hono"
 import { Metrics } from "#application/ports/metrics.ts"
 import { Refusal, type Refused } from "#domain/errors.ts"
 import { type BodyRefusal, readText } from "./body.ts"
-import type { Env } from "./endpoint.ts"
+import type { Env } from "./env.ts"
 
 /** A signature is checked over its body, so that whoever invents one makes the gateway keep it: at most so many bytes. */
 export const MAX_UNVERIFIED_BYTES = 67_108_864

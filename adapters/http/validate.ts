@@ -4,7 +4,7 @@ import { z } from "zod"
 import { Refusal, type Refused } from "#domain/errors.ts"
 import { invalidRequest } from "#domain/invalid-request.ts"
 import { readJson } from "./body.ts"
-import type { Env } from "./endpoint.ts"
+import type { Env } from "./env.ts"
 import { faultsOf } from "./faults.ts"
 import { problem } from "./problem.ts"
 
