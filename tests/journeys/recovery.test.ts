@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import { io } from "socket.io-client"
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { type Client, type ClientOptions, closeClients, connectClient, connected } from "#tests/support/client.ts"
 import { type Gateway, startGateway, token } from "#tests/support/gateway.ts"
 import { settle, until } from "#tests/support/until.ts"
@@ -9,8 +9,10 @@ let gateway: Gateway
 beforeAll(async () => {
   gateway = await startGateway({ users: { history: { size: 1_000, ttl: "1h" } } })
 })
-afterEach(closeClients)
-afterAll(() => gateway.stop())
+afterAll(async () => {
+  closeClients()
+  await gateway.stop()
+})
 
 let names = 0
 /** A room of its own for each test. */
@@ -161,7 +163,7 @@ describe("a client that drops and comes back", () => {
   }, 120_000)
 })
 
-describe("a history that does not reach back", () => {
+describe.concurrent("a history that does not reach back", () => {
   /** Misses 1, something happens to the log, and whatever comes after is told honestly. */
   const missed = async (kind: string, happen: (name: string) => Promise<unknown>) => {
     const r = room(kind)
