@@ -10,7 +10,7 @@ import { Settings } from "./ports/settings.ts"
 import { announceLeft } from "./presence.ts"
 
 /** Whoever has taken its session takes its place in the directory within this, or is not coming. */
-const TAKEN_MS = 5_000
+export const TAKEN_MS = 5_000
 
 /**
  * Its session waits for the recovery window, its presence for the grace. A session that turns out to have another owner

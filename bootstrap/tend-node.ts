@@ -2,6 +2,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import { RENEWED_EACH_MS } from "#application/ports/session-store.ts"
+import { reconcileDirectory } from "#application/use-cases/reconcile-directory.ts"
 import { renewSessions } from "#application/use-cases/renew-sessions.ts"
 import { tendConnections } from "#application/use-cases/tend-connections.ts"
 import { tendDepartures } from "#application/use-cases/tend-departures.ts"
@@ -32,7 +33,7 @@ export const tendNode = Effect.all(
   [
     tended(tendConnections(), TENDED_EACH_MS),
     tended(tendDepartures(), TENDED_EACH_MS),
-    tended(renewSessions(), RENEWED_EACH_MS),
+    tended(Effect.andThen(renewSessions(), reconcileDirectory()), RENEWED_EACH_MS),
   ],
   { concurrency: "unbounded", discard: true },
 )

@@ -128,6 +128,11 @@ class Directory {
     return { items, nextCursor: undefined }
   }
 
+  ids(page: PageRequest): Page<string> {
+    const { items, nextCursor } = this.connections(undefined, undefined, page)
+    return { items: items.map(({ connectionId }) => connectionId), nextCursor }
+  }
+
   /** By name: a page goes on after a room that is gone, too. Of all names only about two pages are kept and sorted. */
   rooms(prefix: string, { cursor, limit }: PageRequest): Page<RoomEntry> {
     const after = decodeCursor("rooms", cursor) ?? ""
@@ -211,6 +216,7 @@ export const memoryConnectionDirectory: Layer.Layer<ConnectionDirectory, never, 
         Effect.sync(() => directory.changeTransport(connectionId, transport)),
       connection: (connectionId) => Effect.sync(() => directory.online(connectionId)?.entry()),
       connections: ({ userId, room }, page) => Effect.sync(() => directory.connections(userId, room, page)),
+      registeredHere: (page) => Effect.sync(() => directory.ids(page)),
       connectionsOf: (userId) => Effect.sync(() => directory.ofUser(userId)),
       countOf: (userId) => Effect.sync(() => directory.count(userId)),
       rooms: ({ prefix = "" }, page) => Effect.sync(() => directory.rooms(prefix, page)),

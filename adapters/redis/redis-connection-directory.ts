@@ -115,6 +115,13 @@ class Directory {
     return { items: items.map(entryOf), nextCursor: nextOf("connections", next) }
   }
 
+  /** Its cursor is Redis's own: no client is given one. */
+  async registeredHere({ cursor = "0", limit }: PageRequest): Promise<Page<string>> {
+    const key = `${this.name}:n:${this.lease}`
+    const [next, ids] = listOf(await this.state.commands.run("SSCAN", key, cursor, "COUNT", limit))
+    return { items: listOf(ids).map(String), nextCursor: next === "0" ? undefined : String(next) }
+  }
+
   async connectionsOf(userId: string): Promise<readonly ConnectionEntry[]> {
     return listOf(await this.run(CONNECTIONS, [userId, "", "0", 0]))
       .slice(1)
@@ -188,6 +195,7 @@ export const redisConnectionDirectory: Layer.Layer<ConnectionDirectory, never, R
         Effect.asVoid(askRedis(() => directory.change(connectionId, "transport", transport))),
       connection: (connectionId) => askRedis(() => directory.connection(connectionId)),
       connections: (filter, page) => askRedis(() => directory.connections(filter, page)),
+      registeredHere: (page) => askRedis(() => directory.registeredHere(page)),
       connectionsOf: (userId) => askRedis(() => directory.connectionsOf(userId)),
       countOf: (userId) => askRedis(() => directory.countOf(userId)),
       rooms: ({ prefix = "" }, page) => askRedis(() => directory.rooms(prefix, page)),

@@ -74,6 +74,8 @@ export class ConnectionDirectory extends Context.Service<
       filter: { readonly userId?: string | undefined; readonly room?: string | undefined },
       page: PageRequest,
     ) => Effect.Effect<Page<ConnectionEntry>, Unavailable>
+    /** The ids of this node's: what it registered and is online. A page may hold more than its limit, and an id come twice. */
+    readonly registeredHere: (page: PageRequest) => Effect.Effect<Page<string>, Unavailable>
     readonly connectionsOf: (userId: string) => Effect.Effect<readonly ConnectionEntry[], Unavailable>
     readonly countOf: (userId: string) => Effect.Effect<number, Unavailable>
     readonly rooms: (

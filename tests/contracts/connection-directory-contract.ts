@@ -118,6 +118,17 @@ export const connectionDirectoryContract = (name: string, layer: Layer.Layer<Con
         expect(yield* directory.memberCount(room("constructor"))).toBe(0)
       }))
 
+    test("gives the ids of what was registered here and is online, page by page", (directory) =>
+      Effect.gen(function* () {
+        const all = Array.from({ length: 300 }, (_, i) => `c${i}`)
+        for (const id of all) yield* directory.register(entry(id, { rooms: ["a"] }))
+        yield* directory.depart("c0", GRACE_MS)
+        yield* directory.remove("c1")
+        yield* directory.register(entry("c2b"), ["c2"])
+        const found = (yield* pages(50, directory.registeredHere)).flat()
+        expect(new Set(found)).toEqual(new Set([...all.slice(3), "c2b"]))
+      }))
+
     test("shows the transport that a connection changed to", (directory) =>
       Effect.gen(function* () {
         yield* directory.register(entry("c1", { transport: "polling" }))

@@ -47,3 +47,23 @@ it("gives who departed to whoever was to tell of them, also where the answer cam
   await two.dispose()
   await own.stop()
 })
+
+it("gives each node the ids of what it registered itself, and of nothing that went on elsewhere", async () => {
+  const prefix = `registered-${randomBytes(4).toString("hex")}`
+  const nodes = await Promise.all(
+    [1, 2].map(async () => {
+      const runtime = ManagedRuntime.make(redisLayer(server.url, { prefix }))
+      const directory = await runtime.runPromise(ConnectionDirectory)
+      const ids = async () =>
+        (await runtime.runPromise(directory.registeredHere({ limit: 10, cursor: undefined }))).items
+      const register = (id: string, replaced?: readonly string[]) =>
+        runtime.runPromise(directory.register(entry(id), replaced))
+      return { ids, register, dispose: () => runtime.dispose() }
+    }),
+  )
+  const [one, two] = nodes
+  for (const id of ["c1", "c2"]) await one?.register(id)
+  await two?.register("c3", ["c1"])
+  expect([await one?.ids(), await two?.ids()]).toEqual([["c2"], ["c3"]])
+  for (const { dispose } of nodes) await dispose()
+})
