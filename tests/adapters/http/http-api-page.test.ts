@@ -34,6 +34,25 @@ describe("the page about the HTTP API", () => {
     }
   })
 
+  it("has examples of bodies that are accepted", async () => {
+    await using http = await startHttp()
+    const examples = [...page.matchAll(/^curl \$API(\/\S+) [^`]*?-d (?:'([^']+)'|"((?:[^"\\]|\\.)+)")/gm)]
+    expect(examples.map(([, path]) => path)).toEqual([
+      "/messages",
+      "/messages",
+      "/messages/batch",
+      "/users/query",
+      "/revocations",
+    ])
+    for (const [, path = "", quoted, escaped = ""] of examples) {
+      const now = String(Math.floor(Date.now() / 1000))
+      const body = quoted ?? escaped.replaceAll('\\"', '"').replace("$(date +%s)", now)
+      const response = await http.post(`/v1${path}`, body)
+      expect(Math.floor(response.status / 100), path).not.toBe(4)
+      expect(await response.text()).not.toContain('"status":422')
+    }
+  })
+
   it("links to headings that it has", () => {
     const slug = (heading: string): string =>
       heading
