@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process"
-import { readFile } from "node:fs/promises"
+import { readdir, readFile } from "node:fs/promises"
 import * as Context from "effect/Context"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import { afterEach, describe, expect, it } from "vitest"
@@ -273,5 +273,23 @@ describe("docs/metrics.md", () => {
     })
     expect(exported.length).toBeGreaterThan(30)
     expect(documented.sort()).toEqual(exported.sort())
+  })
+
+  it("has each limit that is counted, and no other", async () => {
+    const root = new URL("../../../", import.meta.url)
+    const page = await readFile(new URL("docs/metrics.md", root), "utf8")
+    const table = page.slice(page.indexOf("\n## Limits"), page.indexOf("\n## Alerts"))
+    const documented = [...table.matchAll(/^\| (`[^|]+`) \|/gm)]
+      .flatMap(([, cell = ""]) => cell.replaceAll("`", "").split(", "))
+      .filter((limit) => limit !== "limit")
+    const counted = new Set<string>()
+    for (const layer of ["adapters", "application", "bootstrap"])
+      for (const name of await readdir(new URL(layer, root), { recursive: true })) {
+        if (!name.endsWith(".ts")) continue
+        const code = await readFile(new URL(`${layer}/${name}`, root), "utf8")
+        for (const [, limit = ""] of code.matchAll(/(?:limitHit\(|this\.full\(|limit: )"(\w+)"/g)) counted.add(limit)
+      }
+    expect(counted.size).toBeGreaterThan(30)
+    expect(documented.toSorted()).toEqual([...counted].toSorted())
   })
 })
