@@ -1,4 +1,4 @@
-/** Names of rooms, events and users: 1-200 bytes of UTF-8, printable. DESIGN section 3. */
+/** Names of rooms, events and users: 1-200 bytes of UTF-8, printable. */
 export const MAX_NAME_BYTES = 200
 
 const CONTROL = /\p{C}/u
@@ -22,13 +22,15 @@ export const utf8Length = (text: string): number => {
   return bytes
 }
 
+const nameOf = (what: string): string => `${what === "event" ? "an" : "a"} ${what}'s name`
+
 /** Why the text cannot be a name, or undefined where it can. */
 export const nameFault = (text: unknown, what: "room" | "event" | "user"): string | undefined => {
-  if (typeof text !== "string") return `a ${what}'s name is a string, found ${text === null ? "null" : typeof text}`
-  if (text === "") return `a ${what}'s name has 1-${MAX_NAME_BYTES} bytes, found an empty one`
+  if (typeof text !== "string") return `${nameOf(what)} is a string, found ${text === null ? "null" : typeof text}`
+  if (text === "") return `${nameOf(what)} has 1-${MAX_NAME_BYTES} bytes, found an empty one`
   if (text.length > MAX_NAME_BYTES || utf8Length(text) > MAX_NAME_BYTES)
-    return `a ${what}'s name has at most ${MAX_NAME_BYTES} bytes of UTF-8, found ${utf8Length(text)}`
-  if (!text.isWellFormed() || CONTROL.test(text)) return `a ${what}'s name is printable text without control characters`
+    return `${nameOf(what)} has at most ${MAX_NAME_BYTES} bytes of UTF-8, found ${utf8Length(text)}`
+  if (!text.isWellFormed() || CONTROL.test(text)) return `${nameOf(what)} is printable text without control characters`
   if (what === "room" && SPACE_OR_STAR.test(text)) return "a room's name has no spaces and no *"
   if (what === "event" && text.includes("*")) return "an event's name has no *"
   return undefined

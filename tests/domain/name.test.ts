@@ -69,7 +69,7 @@ describe("a name", () => {
 
   it("is a string: anything else is refused by its type, and nothing makes the check throw", () => {
     expect(nameFault(null, "room")).toBe("a room's name is a string, found null")
-    expect(nameFault(7, "event")).toBe("a event's name is a string, found number")
+    expect(nameFault(7, "event")).toBe("an event's name is a string, found number")
     fc.assert(
       fc.property(fc.oneof(fc.anything(), anyText(250)), fc.constantFrom(...KINDS), (value, kind) => {
         const fault = nameFault(value, kind)
