@@ -21,6 +21,7 @@ import { obeyCommand } from "#application/use-cases/obey-command.ts"
 import { advertisedAddress } from "./advertise.ts"
 import type { Config } from "./config.ts"
 import { drainConnections, endRequests } from "./drain.ts"
+import { LOG } from "./log.ts"
 import { logStrayRejections } from "./stray-rejections.ts"
 import { tendNode } from "./tend-node.ts"
 
@@ -119,7 +120,7 @@ export const openEdges = async (
       void runtime.runFork(
         Effect.logWarning("X-Forwarded-For from a peer that is not in http.trustedProxies is ignored", {
           address: peer,
-        }),
+        }).pipe(Effect.annotateLogs(LOG)),
       ),
     nowMs,
     nodes: registry,
@@ -146,7 +147,7 @@ export const openEdges = async (
   const host = config.host.includes(":") ? `[${config.host}]` : config.host
   const url = `http://${host}:${port}`
   // In development the banner says it.
-  if (config.production) runtime.runFork(Effect.logInfo("listening", { url }))
+  if (config.production) runtime.runFork(Effect.annotateLogs(Effect.logInfo("listening", { url }), LOG))
   return {
     url,
     close: async () => {

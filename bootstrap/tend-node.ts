@@ -6,6 +6,7 @@ import { reconcileDirectory } from "#application/use-cases/reconcile-directory.t
 import { renewSessions } from "#application/use-cases/renew-sessions.ts"
 import { tendConnections } from "#application/use-cases/tend-connections.ts"
 import { tendDepartures } from "#application/use-cases/tend-departures.ts"
+import { LOG } from "./log.ts"
 
 const TENDED_EACH_MS = 1_000
 
@@ -22,7 +23,11 @@ const tended = <E, R>(work: Effect.Effect<void, E, R>, eachMs: number): Effect.E
     Effect.catchCauseIf(
       (cause) => !Cause.hasInterruptsOnly(cause),
       (cause) =>
-        Effect.suspend(() => (told(true) ? Effect.logWarning("connections could not be tended", cause) : Effect.void)),
+        Effect.suspend(() =>
+          told(true)
+            ? Effect.annotateLogs(Effect.logWarning("connections could not be tended", cause), LOG)
+            : Effect.void,
+        ),
     ),
     Effect.repeat(Schedule.spaced(eachMs)),
   )

@@ -5,6 +5,7 @@ import { MessageLog } from "#application/ports/message-log.ts"
 import { Metrics } from "#application/ports/metrics.ts"
 import { Settings } from "#application/ports/settings.ts"
 import { Refusal } from "#domain/errors.ts"
+import { LOG } from "./log.ts"
 import { NodeEngine } from "./node-engine.ts"
 import { askRedis } from "./redis-commands.ts"
 import { lanesOf } from "./redis-lane.ts"
@@ -36,7 +37,7 @@ export const redisEngine: Layer.Layer<Engine, never, RedisStore | MessageLog | M
             isLogged: (room) => rules.historyOf(room) !== undefined,
             log,
             limitHit: metrics.limitHit,
-            tell: (outage) => run(OUTAGES[outage]),
+            tell: (outage) => run(Effect.annotateLogs(OUTAGES[outage], LOG)),
           }),
       ),
       (made) => Effect.promise(() => made.end()),

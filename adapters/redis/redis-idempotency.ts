@@ -6,6 +6,7 @@ import * as Schedule from "effect/Schedule"
 import { Idempotency } from "#application/ports/idempotency.ts"
 import { Metrics } from "#application/ports/metrics.ts"
 import { Refusal, type Refused } from "#domain/errors.ts"
+import { LOG } from "./log.ts"
 import { luaScript } from "./lua-script.ts"
 import { askRedis } from "./redis-commands.ts"
 import { RedisStore, type StoreState } from "./redis-store.ts"
@@ -84,7 +85,7 @@ export const redisIdempotency: Layer.Layer<Idempotency, never, Metrics | RedisSt
           Effect.logWarning("an idempotency key's answer could not be kept: a repeat of it would do it again", {
             key: createHash("sha256").update(key).digest("hex").slice(0, 12),
             code: refusal._tag,
-          }),
+          }).pipe(Effect.annotateLogs(LOG)),
           true,
         ),
       )

@@ -11,6 +11,7 @@ import {
 } from "#application/ports/node-commands.ts"
 import { Settings } from "#application/ports/settings.ts"
 import { Refusal, type Refused } from "#domain/errors.ts"
+import { LOG } from "./log.ts"
 import { askRedis } from "./redis-commands.ts"
 import { RedisStore } from "./redis-store.ts"
 
@@ -86,7 +87,9 @@ export const redisNodeCommands: Layer.Layer<NodeCommands, never, Metrics | Redis
         Effect.catch(({ _tag: code, message }) => Effect.succeed<Word>({ answerTo, refusal: { code, message } })),
         Effect.flatMap((word) => say(from, word)),
         // Whoever asked waits no longer than it said.
-        Effect.catchCause((cause) => Effect.logWarning("a command of another node was not answered", { from }, cause)),
+        Effect.catchCause((cause) =>
+          Effect.annotateLogs(Effect.logWarning("a command of another node was not answered", { from }, cause), LOG),
+        ),
       )
 
     const hear = (word: Word): void => {
@@ -106,7 +109,10 @@ export const redisNodeCommands: Layer.Layer<NodeCommands, never, Metrics | Redis
     state.onNodeWord = (text) => {
       const word = wordOf(text)
       if (word !== undefined) hear(word)
-      else Effect.runForkWith(services)(Effect.logWarning("a word on this node's channel is of no known version"))
+      else
+        Effect.runForkWith(services)(
+          Effect.annotateLogs(Effect.logWarning("a word on this node's channel is of no known version"), LOG),
+        )
     }
 
     const ask = Effect.fnUntraced(function* (node: string, command: NodeCommand) {

@@ -7,6 +7,7 @@ import { Metrics } from "#application/ports/metrics.ts"
 import { Settings } from "#application/ports/settings.ts"
 import type { Offset } from "#domain/offset.ts"
 import type { RoomName } from "#domain/room.ts"
+import { LOG } from "./log.ts"
 import { type LuaScript, luaScript } from "./lua-script.ts"
 import { NodeLease } from "./node-lease.ts"
 import type { ParsedAddress } from "./redis-address.ts"
@@ -166,7 +167,9 @@ export const redisStore = (options: RedisOptions): Layer.Layer<RedisStore, never
       const metrics = yield* Metrics
       const context = yield* Effect.context()
       const check = new ServerCheck((problem) =>
-        Effect.runForkWith(context)(Effect.logError("a Redis server is not used", { problem })),
+        Effect.runForkWith(context)(
+          Effect.annotateLogs(Effect.logError("a Redis server is not used", { problem }), LOG),
+        ),
       )
       const open = Effect.gen(function* () {
         const client = yield* Effect.acquireRelease(
@@ -200,7 +203,7 @@ export const redisStore = (options: RedisOptions): Layer.Layer<RedisStore, never
           Effect.runForkWith(context)(
             Effect.logError(`two nodes are named ${node}: each needs a nodeId of its own (ROOMCAST_NODE_ID)`, {
               address,
-            }),
+            }).pipe(Effect.annotateLogs(LOG)),
           ),
       })
       return { state: new StoreState({ commands, replicated }, options, rules.longestHistoryMs), client, check, lease }

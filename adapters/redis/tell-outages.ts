@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import type { Cluster, Redis } from "ioredis"
+import { LOG } from "./log.ts"
 
 /**
  * Logs when a connection to Redis is lost, once, with the reason, and when it is there again. What that means for a
@@ -15,12 +16,12 @@ export const tellOutages = Effect.fnUntraced(function* (client: Redis | Cluster)
   client.on("reconnecting", () => {
     if (isAway) return
     isAway = true
-    run(Effect.logWarning("the connection to Redis is lost, and tried again", { reason }))
+    run(Effect.annotateLogs(Effect.logWarning("the connection to Redis is lost, and tried again", { reason }), LOG))
   })
   client.on("ready", () => {
     reason = "it was closed"
     if (!isAway) return
     isAway = false
-    run(Effect.logInfo("the connection to Redis is there again"))
+    run(Effect.annotateLogs(Effect.logInfo("the connection to Redis is there again"), LOG))
   })
 })

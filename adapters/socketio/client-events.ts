@@ -8,6 +8,7 @@ import { dispatchClientEvent } from "#application/use-cases/dispatch-client-even
 import { type Declined, errorBody, Refusal } from "#domain/errors.ts"
 import { type Limits, TokenBucket } from "#domain/limits.ts"
 import { GATEWAY_EVENTS } from "./gateway-events.ts"
+import { LOG } from "./log.ts"
 import type { Run } from "./run.ts"
 import type { SocketLink } from "./socket-link.ts"
 import { type ClientEvent, TOO_MANY_WAIT, WaitingEvents } from "./waiting-events.ts"
@@ -186,7 +187,11 @@ export class ClientEvents {
     const caller = connection.member
     const told = Effect.gen(function* () {
       const handlers = yield* EventHandlers
-      if (Cause.hasDies(cause)) yield* Effect.logError("an event failed", { connectionId: caller.connectionId }, cause)
+      if (Cause.hasDies(cause))
+        yield* Effect.annotateLogs(
+          Effect.logError("an event failed", { connectionId: caller.connectionId }, cause),
+          LOG,
+        )
       yield* handlers.error(caller, event, refusal._tag === "declined" ? refusal.code : refusal._tag)
     })
     this.options.run(told, { onExit: () => undefined })

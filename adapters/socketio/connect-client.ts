@@ -11,6 +11,7 @@ import { type Declined, ERRORS, errorBody, Refusal } from "#domain/errors.ts"
 import { ClientEvents, type ClientEventsOptions } from "./client-events.ts"
 import { cutConnection } from "./cut-connection.ts"
 import { forgetHandshake } from "./forget-request.ts"
+import { LOG } from "./log.ts"
 import type { OutgoingBuffer } from "./outgoing-buffer.ts"
 import { type LinkOptions, SocketLink } from "./socket-link.ts"
 
@@ -134,7 +135,7 @@ export class ClientSession {
     const refusal = failed?.error ?? new Refusal("internal", ERRORS.internal.title)
     this.options.metrics.connectionRefused(refusal._tag)
     const refused = { connectionId: this.socket.id, code: refusal._tag, reason: refusal.message }
-    this.options.run(Effect.logInfo("client refused", refused), { onExit: () => undefined })
+    this.options.run(Effect.annotateLogs(Effect.logInfo("client refused", refused), LOG), { onExit: () => undefined })
     this.end(refusal._tag)
     if (refusal._tag !== "declined" && ERRORS[refusal._tag].temporary) {
       const timer = setTimeout(() => this.socket.conn.close(), WAIT_MS + Math.random() * WAIT_MS)
@@ -159,6 +160,8 @@ export class ClientSession {
 
   private log(cause: Cause.Cause<unknown>): void {
     const connectionId = this.socket.id
-    this.options.run(Effect.logError("a connection failed", { connectionId }, cause), { onExit: () => undefined })
+    this.options.run(Effect.annotateLogs(Effect.logError("a connection failed", { connectionId }, cause), LOG), {
+      onExit: () => undefined,
+    })
   }
 }

@@ -15,6 +15,7 @@ import { EngineConnections } from "./engine-connections.ts"
 import { withoutResponse } from "./forget-request.ts"
 import { HandshakeGuard } from "./handshake-guard.ts"
 import { Hops } from "./hops.ts"
+import { LOG } from "./log.ts"
 import { BoundedDecoder } from "./packet-decoder.ts"
 import { PacketEncoder } from "./packet-encoder.ts"
 import { PassOn, type PassOnOptions } from "./pass-on.ts"
@@ -131,7 +132,9 @@ export const socketioServer = (server: HttpServer, options: SocketioOptions): So
     largestMessage: limits.payloadBytes === 0 ? MAX_PACKET : limits.payloadBytes,
     limitHit: metrics.limitHit,
     failed: (connectionId: string, error: unknown) =>
-      void run(Effect.logError("a connection failed", { connectionId }, Cause.die(error)), { onExit: () => undefined }),
+      void run(Effect.annotateLogs(Effect.logError("a connection failed", { connectionId }, Cause.die(error)), LOG), {
+        onExit: () => undefined,
+      }),
     run,
     limits,
     metrics,

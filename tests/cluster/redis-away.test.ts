@@ -67,7 +67,9 @@ describe.each([
     expect([client.disconnects, client.recovered]).toEqual([[], [false]])
     expect(await client.ask("room:join", { room: "open:b" })).toMatchObject({ ok: true })
     await client.ask("room:leave", { room: "open:b" })
-    expect(node.output()).toContain("the connection to Redis is lost")
+    expect(node.output()).toContain(
+      '"category":"roomcast.adapters.redis","message":"the connection to Redis is lost, and tried again"',
+    )
     // Once for each outage, not once for each second of it.
     expect((node.output().match(/could not be tended/g) ?? []).length).toBeLessThanOrEqual(4)
   })

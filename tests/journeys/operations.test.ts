@@ -145,6 +145,25 @@ describe("handshakes", () => {
   })
 })
 
+describe("a record of the log", () => {
+  it("has the folder of the code that logs as its category", async () => {
+    const gateway = await start({ log: { level: "info", format: "json" } })
+    await connectClient(gateway, "ann")
+    await connectClient(gateway, "nobody", { wait: false, auth: { token: "none" } })
+    await until("the records", () => /client refused.*\n/.test(gateway.output()))
+    const categories = new Map(
+      gateway
+        .output()
+        .split("\n")
+        .filter((line) => line.startsWith("{"))
+        .map((line) => JSON.parse(line))
+        .map(({ category, message }) => [message, category]),
+    )
+    expect(categories.get("client connected")).toBe("roomcast.application")
+    expect(categories.get("client refused")).toBe("roomcast.adapters.socketio")
+  })
+})
+
 describe("development", () => {
   it("opens every room, and prints a key, a token and lines that work as printed", async () => {
     const gateway = await start({ jwt: {}, apiKey: undefined, rooms: undefined })

@@ -1,0 +1,2 @@
+/** The category of what this adapter logs. */
+export const LOG = { category: ["adapters", "socketio"] }

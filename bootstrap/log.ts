@@ -1,0 +1,2 @@
+/** The category of what this layer logs. */
+export const LOG = { category: ["bootstrap"] }
