@@ -45,8 +45,14 @@ const withoutTls: Doubt = ({ jwt, webhooks }, production) =>
     )
     .map(({ origin }) => `${origin} is reached without TLS`)
 
-const openOrigins: Doubt = ({ http }, production) =>
-  production && http.origins.includes("*") ? ["http.origins lets pages of every origin connect"] : []
+const openOrigins: Doubt = ({ http }, production) => {
+  if (!production) return []
+  if (http.origins.length === 0) return ["http.origins is empty: no browser's page may connect, your own included"]
+  return http.origins.includes("*") ? ["http.origins lets pages of every origin connect"] : []
+}
+
+const openLogs: Doubt = ({ log }, production) =>
+  production && !log.redact ? ["log.redact is false: logs may hold tokens, message data and addresses"] : []
 
 const noRooms: Doubt = ({ rooms = [] }, production) =>
   production && rooms.length === 0 ? ["no rooms are configured: every room is refused"] : []
@@ -64,6 +70,7 @@ const DOUBTS: readonly Doubt[] = [
   nobodyToAsk,
   withoutTls,
   openOrigins,
+  openLogs,
   noRooms,
 ]
 

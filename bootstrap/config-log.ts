@@ -13,14 +13,18 @@ export const log = z.strictObject({
     "pretty",
   ]).optional(),
   redact: flag(
-    "Leaves out e-mail addresses, IP addresses and other personal data. Secrets never get into a log.",
+    "Leaves out secrets, message data, e-mail addresses and IP addresses. Off for development only.",
   ).default(true),
   file: z
     .strictObject({
       path: text("The log file, readable for its owner only.", "a path", notEmpty),
       maxSize: whole("Bytes after which a new file is begun.", 1_024, 10_737_418_240).default(10_485_760),
-      maxFiles: whole("Old files that are kept.", 1, 1_000).default(5),
-      maxAge: duration("Old files are deleted after it.", "1m", "366d").optional(),
+      maxFiles: whole("Files in all, with the one that is written to.", 1, 1_000).default(5),
+      maxAge: duration(
+        "Old files are deleted after it; without it only where there are more than maxFiles.",
+        "1m",
+        "366d",
+      ).optional(),
     })
     .describe("Logs into a file as well.")
     .optional(),

@@ -184,7 +184,7 @@ export const configSchema = z.strictObject({
     .strictObject({
       origins: texts(
         text("An origin.", 'an origin such as "https://app.example", or "*"', isOrigin),
-        "Pages of other origins that may connect. Outside production every one may.",
+        "Origins of the pages that may connect, your own included. Outside production every one may.",
         'origins such as "https://app.example", or "*"',
       ).prefault([]),
       trustedProxies: texts(

@@ -24,11 +24,13 @@ interface Refused {
 }
 
 const MAX_ADDRESSES = 20_000
+/** Of an origin that is said back. */
+const MAX_ORIGIN = 200
 const jitter = (ms: number): number => ms + Math.floor(Math.random() * ms)
 
 /**
  * Decides about an Engine.IO handshake before engine.io sees it: by HTTP status, which a stock client takes as "try
- * again", unlike a refused namespace. DESIGN section 3, second row of the refusal table.
+ * again", unlike a refused namespace.
  */
 export class HandshakeGuard {
   private readonly buckets = new Map<string, TokenBucket>()
@@ -47,7 +49,11 @@ export class HandshakeGuard {
     const { options } = this
     const { origin } = request.headers
     if (origin !== undefined && !options.allowsOrigin(origin))
-      return { code: "not_allowed", detail: "pages of this origin may not connect", retryAfterMs: undefined }
+      return {
+        code: "not_allowed",
+        detail: `pages of ${origin.slice(0, MAX_ORIGIN)} may not connect: it is not in http.origins`,
+        retryAfterMs: undefined,
+      }
     if (options.draining()) return { code: "draining", detail: ERRORS.draining.title, retryAfterMs: jitter(1_000) }
     if (options.connectionsPerNode > 0 && options.connections() >= options.connectionsPerNode)
       return { code: "node_full", detail: ERRORS.node_full.title, retryAfterMs: jitter(5_000) }

@@ -260,12 +260,22 @@ keys: [{ id: a, hash: "sha256:${"A".repeat(43)}", scopes: [publish] }]`
   it("says where it is open", () => {
     const file = `
 http: { origins: ["*"] }
+log: { redact: false }
 webhooks: { endpoints: [{ url: "http://backend.internal/hooks?token=x", secret: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw }] }`
     expect(loaded({ file, env: good, production: true }).warnings).toEqual([
       "http://backend.internal is reached without TLS",
       "http.origins lets pages of every origin connect",
+      "log.redact is false: logs may hold tokens, message data and addresses",
       "no rooms are configured: every room is refused",
     ])
+  })
+
+  it("says that no page may connect where no origin is named", () => {
+    const file = "rooms: [{ match: a, join: anyone }]"
+    expect(loaded({ file, env: good, production: true }).warnings).toEqual([
+      "http.origins is empty: no browser's page may connect, your own included",
+    ])
+    expect(loaded({ file, env: good }).warnings).toEqual([])
   })
 })
 

@@ -136,6 +136,12 @@ describe("handshakes", () => {
       await status({ origin: "https://app.example" }),
       await status({ origin: "https://evil.example" }),
     ]).toEqual([200, 200, 403])
+    // A page of the gateway's own origin is named like any other.
+    const own = await handshake(gateway, { origin: gateway.url })
+    expect([own.status, await own.json()]).toEqual([
+      403,
+      { code: "not_allowed", message: `pages of ${gateway.url} may not connect: it is not in http.origins` },
+    ])
     const upgrade = await connectClient(gateway, "x", { wait: false, extraHeaders: { origin: "https://evil.example" } })
     await until("the refusal", () => upgrade.errors.length > 0)
     expect(upgrade.errors[0]?.message).toMatch(/websocket error/)
