@@ -248,6 +248,10 @@ metrics: { token: changeme-changeme }`
       "webhooks.endpoints[0].secret",
     ])
     expect(JSON.stringify(mistakes)).not.toMatch(/"secret"|test-api-key|changeme|AAAA|c2Vj/)
+    const allowed = mistakes.map((mistake) => mistake.allowed)
+    expect(allowed[0]).toBe("32 bytes or more of random text (`openssl rand -base64 32`)")
+    const signing = "whsec_ and 32 characters or more of base64 (`roomcast key --signing` makes one)"
+    expect(allowed.slice(3)).toEqual([signing, signing])
   })
 
   it("takes keys instead of an API key, a public key or key set instead of a secret, and anonymous clients", () => {
