@@ -119,11 +119,16 @@ export const loadConfig = (sources: Sources & { readonly production: boolean }):
   const mistakes = findMistakes(draft, parsed, production)
   if (mistakes.length > 0) return { mistakes }
   const weak = production ? [] : weakSecrets(parsed)
+  const completed = complete(parsed, production)
+  const own = completed.generated.filter((key) => key !== "rooms")
   return {
-    ...complete(parsed, production),
+    ...completed,
     warnings: [
       ...draft.warnings,
       ...doubts(parsed, production),
+      ...(parsed.engine === "redis" && own.length > 0
+        ? [`${own.join(" and ")}: made up by this node alone, so that others refuse it; all nodes need the same`]
+        : []),
       ...weak.map(({ path, found }) => `${formatPath(path)} is ${found}; production refuses it`),
     ],
   }

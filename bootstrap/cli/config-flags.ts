@@ -26,7 +26,7 @@ export const CONFIG_FLAGS_HELP = `  --config <file>        a YAML or JSON file (
   --production           refuse what is only for development (NODE_ENV=production)
   --port <number>        where it listens (ROOMCAST_PORT)
   --host <address>       the address it listens at (ROOMCAST_HOST)
-  --engine <name>        where shared state lives: memory (ROOMCAST_ENGINE)
+  --engine <name>        where shared state lives: memory, redis (ROOMCAST_ENGINE)
   --node-id <name>       this node's name (ROOMCAST_NODE_ID)
   --handlers <directory> handler modules (ROOMCAST_HANDLERS)
   --log-level <level>    trace, debug, info, warning, error, fatal (ROOMCAST_LOG_LEVEL)

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest"
-import { loaded, mistakenKeys, mistakesIn } from "./load-from.ts"
+import { loaded, mistakenKeys, mistakesIn, STRONG_KEY, STRONG_SECRET } from "./load-from.ts"
 
 describe("where the configuration comes from", () => {
   it("is complete without anything given", () => {
@@ -130,6 +130,16 @@ describe("what is not there yet", () => {
   it("does not use redis.url with the memory engine, and says so", () => {
     const { warnings } = loaded({ env: { ROOMCAST_REDIS_URL: "redis://:secret@redis:6379" } })
     expect(warnings).toEqual(["redis.url is not used: engine is memory; with engine: redis nodes share their state"])
+  })
+
+  it("warns of secrets that each node of a cluster would make up for itself", () => {
+    const env = { ROOMCAST_ENGINE: "redis", ROOMCAST_REDIS_URL: "redis://redis:6379" }
+    expect(loaded({ env }).warnings).toEqual([
+      "jwt.secret and apiKey: made up by this node alone, so that others refuse it; all nodes need the same",
+    ])
+    expect(
+      loaded({ env: { ...env, ROOMCAST_JWT_SECRET: STRONG_SECRET, ROOMCAST_API_KEY: STRONG_KEY } }).warnings,
+    ).toEqual([])
   })
 
   it("refuses forward: queue", () => {
