@@ -34,10 +34,18 @@ const room = z.custom<RoomName>((text) => roomFault(text) === undefined, {
 const since = z.string().refine((text) => parseOffset(text) !== undefined, "is not an offset")
 const ownId = z.string().min(1).max(200)
 
+/** What may be anything and is missing has no type that zod could name. */
+const detailOf = (issue: z.core.$ZodIssue): string => {
+  if (issue.code !== "invalid_type" || !issue.message.endsWith("received undefined"))
+    return issue.message.replace(/^Invalid input: /, "")
+  const expected: string = issue.expected
+  return `is missing, expected: ${expected === "nonoptional" ? "any JSON" : expected}`
+}
+
 const invalid = (error: z.ZodError): Refused<"invalid_request"> => {
-  const faults = error.issues.slice(0, MAX_FAULTS).map(({ message, path }) => ({
-    pointer: jsonPointer(...path),
-    detail: message.slice(0, 300),
+  const faults = error.issues.slice(0, MAX_FAULTS).map((issue) => ({
+    pointer: jsonPointer(...issue.path),
+    detail: detailOf(issue).slice(0, 300),
   }))
   return invalidRequest(faults, "data")
 }
@@ -61,7 +69,7 @@ const joinInput = z
   .strictObject({ room, since: since.optional(), recent: z.int().min(1).max(MAX_PAGE).optional() })
   .refine((input) => input.since === undefined || input.recent === undefined, "give since or recent, not both")
 
-/** The gateway's own events, by name. DESIGN section 3. */
+/** The gateway's own events, by name. */
 export const GATEWAY_EVENTS: ReadonlyMap<string, GatewayEvent> = new Map([
   [
     "room:join",

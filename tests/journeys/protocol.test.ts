@@ -69,6 +69,21 @@ describe("presence", () => {
   })
 })
 
+describe("an event of the gateway's own", () => {
+  it("is told what its data lacks, and what it should not have", async () => {
+    const client = await connectClient(gateway, "fay")
+    const faults = async (event: string, data: unknown) => (await client.ask(event, data))["error"].details
+    expect(await faults("room:publish", { room: "open:a", event: "e" })).toEqual([
+      { pointer: "/data", detail: "is missing, expected: any JSON" },
+    ])
+    expect(await faults("session:refresh", {})).toEqual([{ pointer: "/token", detail: "is missing, expected: string" }])
+    expect(await faults("room:join", null)).toEqual([{ pointer: "", detail: "expected object, received null" }])
+    expect(await faults("room:leave", { room: "open:a", rom: 1 })).toEqual([
+      { pointer: "", detail: 'Unrecognized key: "rom"' },
+    ])
+  })
+})
+
 describe("a token", () => {
   it("about to end is announced, refreshed, and its connection lives on; rooms that the new one lacks are left", async () => {
     const [kept, lost] = [room("token"), room("token")]
