@@ -49,7 +49,7 @@ const letGo = (connection: LocalConnection, rooms: LocalRooms["Service"], name: 
 }
 
 /**
- * JOINING, DESIGN section 6: subscribe; member behind its gate; the clock; the session. Everything after that clock is
+ * Joining: subscribe; member behind its gate; the clock; the session. Everything after that clock is
  * owed, nothing before it is sent as an event. Leaves the gate closed: the caller opens it (`openGateOrClose`) when it
  * has answered; where this fails it is open again. A room that it is in already changes nothing and answers what was
  * sent.

@@ -2,7 +2,7 @@ import type { Code } from "./errors.ts"
 
 /**
  * Why the gateway closes a connection, and whether a stock client comes back by itself: with `reconnect` the engine
- * connection is closed, without it the namespace is left. DESIGN section 3, refusal table.
+ * connection is closed, without it the namespace is left.
  */
 export interface Closing {
   readonly code: Code | "disconnected" | "new_epoch" | "history_lost"

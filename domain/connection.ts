@@ -26,7 +26,7 @@ export interface ConnectionInit {
 /**
  * One client's connection on this node: who it is, what rooms it is in, and how far it was sent what it is owed.
  *
- * The invariant of DESIGN section 6 rests on `floor` and `gate`: everything up to `floor` was sent in each partition;
+ * The invariant rests on `floor` and `gate`: everything up to `floor` was sent in each partition;
  * while `gate` is closed (not null) live messages wait in it; with it open, everything that the node has worked off was
  * sent too.
  */

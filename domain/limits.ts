@@ -1,4 +1,4 @@
-/** The limits of DESIGN section 3; 0 = no limit. */
+/** What the configuration's `limits` bound; 0 = no limit. */
 export interface Limits {
   readonly connectionsPerNode: number
   readonly connectionsPerUser: number

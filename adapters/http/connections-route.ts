@@ -16,7 +16,7 @@ const connection = z.object({ connectionId: z.string() })
 const membership = z.object({ connectionId: z.string(), room: roomName })
 const filter = strictObject({ ...page, userId: userName.optional(), room: roomName.optional() })
 
-/** `/connections` and what is below. DESIGN section 4. */
+/** `/connections` and what is below. */
 export const connectionsRoute = (run: Run): Hono<Env> =>
   new Hono<Env>()
     .get("/connections", requireScope("read"), query(filter), (c) => {

@@ -21,7 +21,7 @@ const begin = <A, E, R>(c: Context<Env>, work: Effect.Effect<A, E, R>): Effect.E
 
 const mayPublish = requireScope("publish")
 
-/** `POST /messages` and `POST /messages/batch`, at most so many pushes a second, 0 = any. DESIGN section 4. */
+/** `POST /messages` and `POST /messages/batch`, at most so many pushes a second, 0 = any. */
 export const messagesRoute = (run: Run, pushesPerSecond: number): Hono<Env> =>
   new Hono<Env>()
     .post("/messages", mayPublish, jsonBody(pushSchema), async (c) => {

@@ -37,7 +37,7 @@ const view = (revocation: Revocation) => {
     : { id, jti, expiresAt: Math.round(expiresAt * 1000), createdAt }
 }
 
-/** `/revocations` and what is below. DESIGN section 4. */
+/** `/revocations` and what is below. */
 export const revocationsRoute = (run: Run): Hono<Env> =>
   new Hono<Env>()
     .get("/revocations", requireScope("read"), query(strictObject(page)), (c) => {

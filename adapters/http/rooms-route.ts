@@ -17,7 +17,7 @@ const room = z.object({ room: roomName })
 const filter = strictObject({ ...page, prefix: z.string().max(MAX_NAME_BYTES).optional() })
 const history = strictObject({ limit, since: z.string().optional() })
 
-/** `/rooms` and what is below. DESIGN section 4. */
+/** `/rooms` and what is below. */
 export const roomsRoute = (run: Run): Hono<Env> =>
   new Hono<Env>()
     .get("/rooms", requireScope("read"), query(filter), (c) => {

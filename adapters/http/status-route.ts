@@ -4,7 +4,7 @@ import { nodeStatus } from "#application/use-cases/node-status.ts"
 import { type Run, requireScope } from "./endpoint.ts"
 import type { Env } from "./env.ts"
 
-/** `/status`, this node, and `/nodes`, the cluster. DESIGN section 4. */
+/** `/status`, this node, and `/nodes`, the cluster. */
 export const statusRoute = (run: Run): Hono<Env> =>
   new Hono<Env>()
     .get("/status", requireScope("read"), (c) => run(c, nodeStatus(), (status) => c.json(status)))

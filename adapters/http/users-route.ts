@@ -14,7 +14,7 @@ const user = z.object({ userId: userName })
 const membership = z.object({ userId: userName, room: roomName })
 const several = strictObject({ userIds: z.array(userName).max(MAX_PAGE) })
 
-/** `/users` and what is below. DESIGN section 4. */
+/** `/users` and what is below. */
 export const usersRoute = (run: Run): Hono<Env> =>
   new Hono<Env>()
     .post("/users/query", requireScope("read"), jsonBody(several), (c) =>

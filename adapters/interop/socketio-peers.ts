@@ -45,7 +45,7 @@ export const peersKey = (prefix: string): string => `${prefix}:socketio:1`
 
 /**
  * What `@socket.io/redis-emitter` and stock servers with `@socket.io/redis-adapter` publish reaches our clients, best
- * effort: the stock adapter over our own rooms and connections, guarded at each end. DESIGN section 2, "Interoperation".
+ * effort: the stock adapter over our own rooms and connections, guarded at each end.
  */
 const open = (services: Context.Context<Services>, options: SocketioPeersOptions, nowMs: () => number) => {
   const { byId: connections } = Context.get(services, LocalConnections)

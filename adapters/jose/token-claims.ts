@@ -77,7 +77,7 @@ const infoFault = (info: unknown): Unauthorized | undefined => {
   return refuse(`the token's info has at most ${MAX_INFO_BYTES} bytes as JSON, found ${bytes}`)
 }
 
-/** A client's claims, DESIGN section 3. */
+/** A client's claims, or what is wrong with them. */
 export const claimsOf = (payload: JWTPayload, lifetime: Lifetime): Claims | Unauthorized => {
   const { rooms, publish, info } = payload
   const userId = subjectOf(payload)

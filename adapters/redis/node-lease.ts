@@ -49,7 +49,7 @@ const livingOf = (flat: readonly unknown[]): ReadonlyMap<string, NodeEntry> => {
 
 /**
  * What says that this run of the node lives: presence and directory entries belong to it. Each beat renews it, brings
- * what the others say of themselves, and sweeps what the dead have left. DESIGN section 6, "Leases".
+ * what the others say of themselves, and sweeps what the dead have left.
  */
 export class NodeLease {
   /** Of this run: a node that starts again under its name does not take its former entries for living ones. */

@@ -20,7 +20,7 @@ interface FillerParts {
   readonly isEnded: () => boolean
 }
 
-/** Reads from the logs what a subscription did not bring. DESIGN section 6, "Delivery". */
+/** Reads from the logs what a subscription did not bring. */
 export class PartitionFiller {
   private readonly parts: FillerParts
 

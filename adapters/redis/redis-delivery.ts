@@ -66,7 +66,7 @@ export interface DeliveryOptions {
 
 /**
  * Hands publications to the node in the order in which its subscription brings them, own ones too. While a partition is
- * filled what is newer waits, whatever its room. DESIGN section 6, "Delivery".
+ * filled what is newer waits, whatever its room.
  */
 export class RedisDelivery {
   events: EngineEvents | undefined

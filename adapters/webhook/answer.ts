@@ -37,8 +37,8 @@ const declinedOf = ({ status, body }: Reply): Answer => {
 }
 
 /**
- * 2xx answers with its JSON, null without a body; 4xx declines; nothing else is an answer. DESIGN section 5. Where only a
- * yes is asked for, as most kinds do, a 2xx is one whatever its text: frameworks send "OK".
+ * 2xx answers with its JSON, null without a body; 4xx declines; nothing else is an answer. Where only a yes is asked for,
+ * as most kinds do, a 2xx is one whatever its text: frameworks send "OK".
  */
 export const readAnswer = (reply: Reply, kind: QuestionKind): Answer => {
   const { status, body } = reply

@@ -52,8 +52,7 @@ export interface EngineEvents {
 }
 
 /**
- * Carries messages to every node, logged ones by way of their rooms' logs. DESIGN section 6, "Publishing" and
- * "Delivery".
+ * Carries messages to every node, logged ones by way of their rooms' logs.
  *
  * Contract (tests/contracts/engine-contract.ts):
  * - `publish` is one atomic step per partition: idempotency check, offset, append to each target room's log with that

@@ -56,7 +56,7 @@ const register = Effect.fnUntraced(function* (connection: LocalConnection) {
 
 /**
  * What this node may have missed while it heard nothing, before it serves again: takeovers, revocations, and, where its
- * lease had lapsed, that others took it for dead. DESIGN section 6, "Leases".
+ * lease had lapsed, that others took it for dead.
  */
 export const catchUpNode = Effect.fn("catchUpNode")(function* (
   lapsed: boolean,

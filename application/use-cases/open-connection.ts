@@ -59,8 +59,8 @@ const CONNECT_HOOK_MS = 5_000
 
 /**
  * Lets a client in, before its CONNECT is answered: the token first, then its session, taken over where it is this
- * user's and can be made whole, else a fresh one; then the user's limit and the backend's word. DESIGN section 6,
- * "Recovery". What fails once the link was told of its connection is undone by the caller's `closeConnection`.
+ * user's and can be made whole, else a fresh one; then the user's limit and the backend's word. What fails once the link
+ * was told of its connection is undone by the caller's `closeConnection`.
  */
 export const openConnection = Effect.fnUntraced(function* (
   command: OpenCommand,

@@ -63,8 +63,8 @@ const enterGranted = Effect.fnUntraced(function* (connection: LocalConnection, g
 
 /**
  * After CONNECT was answered: into its rooms, `session:ready` first of all, then what was missed, then what waited.
- * DESIGN section 6, "Joining" and "The gate". Fails where it cannot go on: the caller closes the engine connection, and
- * the client, whose position is untouched, tries again.
+ * Fails where it cannot go on: the caller closes the engine connection, and the client, whose position is untouched,
+ * tries again.
  */
 export const startConnection = Effect.fnUntraced(function* ({
   connection,
