@@ -112,7 +112,11 @@ export const loadHandlers = async (
       else faults.push(...loaded)
     }
   } catch (error) {
-    faults.push({ file: root, line: undefined, detail: `a readable directory is needed: ${messageOf(error)}` })
+    faults.push({
+      file: root,
+      line: undefined,
+      detail: `a readable directory is needed for the key handlers: ${messageOf(error)}`,
+    })
   }
   faults.push(...doubles(handlers, root))
   return faults.length > 0 ? new HandlersNotLoaded({ faults }) : handlers

@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import { signToken } from "#adapters/jose/sign-token.ts"
 import { claimsOf } from "#adapters/jose/token-claims.ts"
+import { formatDuration } from "#bootstrap/show-config.ts"
 import { DURATION_FORMS, parseDuration } from "#domain/duration.ts"
 import { Refusal } from "#domain/errors.ts"
 import type { Command } from "./command.ts"
@@ -41,7 +42,7 @@ const readLifetime = (text: string | undefined, maxMs: number): number => {
   const ms = parseDuration(text)
   if (ms === undefined || ms < 1_000 || ms > maxMs)
     throw new UsageError(
-      `--expires takes 1s to ${maxMs} ms (jwt.maxLifetime), written ${DURATION_FORMS}, found "${text}"`,
+      `--expires takes 1s to ${formatDuration(maxMs)} (jwt.maxLifetime), written ${DURATION_FORMS}, found "${text}"`,
     )
   return ms
 }

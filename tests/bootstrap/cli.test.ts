@@ -144,7 +144,7 @@ describe("roomcast token", () => {
     expect(await runCli(["token", "--sub", "ann"])).toMatchObject({ code: 1, out: "" })
     const tooLong = await runCli(["token", "--config", configFile, "--sub", "ann", "--expires", "3h"])
     expect(tooLong).toMatchObject({ code: 2, out: "" })
-    expect(tooLong.err).toContain("jwt.maxLifetime")
+    expect(tooLong.err).toContain("--expires takes 1s to 2h (jwt.maxLifetime)")
   })
 })
 

@@ -74,7 +74,7 @@ describe("a directory of handlers", () => {
     for (const path of [join(folder.path, "missing"), join(folder.path, "a.ts")]) {
       const loaded = await loadHandlers(path)
       expect(loaded).toBeInstanceOf(HandlersNotLoaded)
-      expect(String(loaded)).toContain(`${path}: a readable directory is needed`)
+      expect(String(loaded)).toContain(`${path}: a readable directory is needed for the key handlers`)
     }
     await expect(openHandlers(join(folder.path, "missing"))).rejects.toThrow("a readable directory is needed")
   })
