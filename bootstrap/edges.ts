@@ -153,6 +153,8 @@ export const openEdges = async (
     close: async () => {
       const until = Date.now() + config.drain.time
       draining = true
+      const connections = local.byId.size
+      runtime.runFork(Effect.annotateLogs(Effect.logInfo("draining", { connections }), LOG))
       clients.drain()
       await drainConnections(local, clients.passedOn, config.drain.time)
       await endRequests(server, clients.close(), until)

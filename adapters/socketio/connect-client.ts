@@ -134,7 +134,8 @@ export class ClientSession {
     if (failed === undefined) this.log(cause)
     const refusal = failed?.error ?? new Refusal("internal", ERRORS.internal.title)
     this.options.metrics.connectionRefused(refusal._tag)
-    const refused = { connectionId: this.socket.id, code: refusal._tag, reason: refusal.message }
+    const { code } = errorBody(refusal)
+    const refused = { connectionId: this.socket.id, code, reason: refusal.message }
     this.options.run(Effect.annotateLogs(Effect.logInfo("client refused", refused), LOG), { onExit: () => undefined })
     this.end(refusal._tag)
     if (refusal._tag !== "declined" && ERRORS[refusal._tag].temporary) {

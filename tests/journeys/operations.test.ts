@@ -24,7 +24,7 @@ const handshake = (gateway: Gateway, headers: Record<string, string> = {}) =>
 
 describe("SIGTERM", () => {
   it("refuses new clients, sends those that are there away so that they come back, and exits with 0", async () => {
-    const gateway = await start()
+    const gateway = await start({ log: { level: "info", format: "json" } })
     const clients = await Promise.all(Array.from({ length: 20 }, (_, i) => connectClient(gateway, `u${i}`)))
     const exit = gateway.stop()
     await until("everybody to be told", () => clients.every(({ closings }) => closings.length > 0))
@@ -32,6 +32,7 @@ describe("SIGTERM", () => {
       clients.map(() => ({ code: "draining", reconnect: true })),
     )
     expect(await exit).toBe(0)
+    expect(gateway.output()).toContain('"message":"draining","connections":20')
     expect(clients.every(({ socket }) => socket.active)).toBe(true)
   })
 
@@ -208,7 +209,7 @@ describe("handlers", () => {
       `import { defineHandler } from "roomcast"
        export default defineHandler({ on: "connect", handle(_, { refuse, userId }) { if (userId === "banned") refuse("banned", "go away") } })`,
     )
-    const gateway = await start({ handlers: directory })
+    const gateway = await start({ handlers: directory, log: { level: "info", format: "json" } })
     const client = await connectClient(gateway, "ann")
     const answer = await client.ask("chat.send", { room: "open:chat", text: "hi" })
     expect(answer).toMatchObject({ ok: true, data: { id: expect.any(String), offset: expect.any(String) } })
@@ -233,6 +234,7 @@ describe("handlers", () => {
     const banned = await connectClient(gateway, "banned", { wait: false })
     await until("the refusal", () => banned.errors.length === 1)
     expect(banned.errors[0]?.data?.code).toBe("banned")
+    await until("the record", () => /"message":"client refused",.*"code":"banned"/.test(gateway.output()))
     expect(gateway.output()).not.toContain(API_KEY)
   })
 })
