@@ -30,7 +30,7 @@ export type ComposeRefusal = Refused<
 const MAX_TTL_MS = 365 * 24 * 3_600_000
 
 const RESERVED = {
-  "the gateway": "names that begin with room: or session: are the gateway's",
+  "the gateway": 'names that begin with "room:" or "session:" are the gateway\'s',
   "Socket.IO": "a name that Socket.IO keeps to itself: its clients close on it",
 } as const
 

@@ -32,7 +32,7 @@ const eventFault = (event: unknown): string | undefined => {
       SYSTEM_EVENTS.includes(event) ? ` (on: ${shown(event)} hears the gateway's)` : ""
     }`
   if (owner === "the gateway")
-    return `event is a name of your own: those that begin with room: or session: are the gateway's, found ${shown(event)}`
+    return `event is a name of your own: those that begin with "room:" or "session:" are the gateway's, found ${shown(event)}`
   return nameFault(event, "event")
 }
 

@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util"
+import { asked } from "#tests/support/asked.ts"
 import { runChaos } from "./run.ts"
 import { FAULT_KINDS, isFaultKind, KINDS } from "./schedule.ts"
 
@@ -13,7 +14,7 @@ client lost a message, had one twice or out of order, or was told without reason
 ${FAULT_KINDS.map((kind) => `    ${kind.padEnd(16)} ${KINDS[kind].about}`).join("\n")}
   --keep     keep what the nodes wrote, after a good run too`
 
-const { values } = parseArgs({
+const OPTIONS = {
   options: {
     seed: { type: "string", default: String(Date.now() % 1_000_000) },
     seconds: { type: "string", default: "600" },
@@ -24,7 +25,9 @@ const { values } = parseArgs({
     keep: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
   },
-})
+} as const
+
+const { values } = asked("npm run chaos", () => parseArgs(OPTIONS))
 
 const positive = (name: "clients" | "every" | "rate" | "seconds" | "seed"): number => {
   const value = Number(values[name])
@@ -41,18 +44,17 @@ const kindsOf = (names: string) =>
 if (values.help) console.log(help)
 else {
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130))
-  const seed = positive("seed")
-  console.log(`seed ${seed}`)
-  const report = await runChaos({
-    seed,
+  const options = asked("npm run chaos", () => ({
+    seed: positive("seed"),
     seconds: positive("seconds"),
     rate: positive("rate"),
     clients: positive("clients"),
     kinds: kindsOf(values.faults),
     everyMs: positive("every") * 1000,
     keep: values.keep,
-    tell: (line) => console.log(line),
-  })
+  }))
+  console.log(`seed ${options.seed}`)
+  const report = await runChaos({ ...options, tell: (line) => console.log(line) })
   console.log(report.text)
   process.exitCode = report.failures.length === 0 ? 0 : 1
 }

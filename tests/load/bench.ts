@@ -2,6 +2,7 @@ import { mkdtempSync, writeFileSync } from "node:fs"
 import { availableParallelism, tmpdir } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
+import { asked } from "#tests/support/asked.ts"
 import { CLIENTS, DATA_BYTES, GATEWAY_LOGGED, measureFanOut } from "./fan-out.ts"
 import { measureMemory } from "./memory.ts"
 import { measureNodes, ONE, TWO } from "./nodes.ts"
@@ -21,14 +22,16 @@ Roomcast beside a plain socket.io server doing the same work in the same run. do
 
 const NAMES = ["fan-out", "latency", "push", "memory", "nodes"]
 
-const { values } = parseArgs({
+const OPTIONS = {
   options: {
     quick: { type: "boolean", default: false },
     only: { type: "string", multiple: true, default: NAMES },
     profile: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
   },
-})
+} as const
+
+const { values } = asked("npm run bench", () => parseArgs(OPTIONS))
 
 const { quick } = values
 const ROUNDS = 5

@@ -90,7 +90,7 @@ describe("a handler module that cannot be used stops the start", () => {
     })
     expect(faults).toEqual([
       "a.ts: `export default defineHandler({ … })` is needed, found no default export (helpers go into files that begin with _)",
-      'b.ts:2: event is a name of your own: those that begin with room: or session: are the gateway\'s, found "room:mine"',
+      'b.ts:2: event is a name of your own: those that begin with "room:" or "session:" are the gateway\'s, found "room:mine"',
       "c.cjs: a handler module is .ts, .mts, .js, .mjs, found .cjs",
     ])
   })
@@ -140,7 +140,7 @@ describe("a handler module that cannot be used stops the start", () => {
     ['{ event: "", handle() {} }', "an event's name has 1-200 bytes, found an empty one"],
     ['{ event: "chat.*", handle() {} }', "an event's name has no *"],
     ['{ event: "x".repeat(201), handle() {} }', "an event's name has at most 200 bytes of UTF-8, found 201"],
-    ['{ event: "session:mine", handle() {} }', "those that begin with room: or session: are the gateway's"],
+    ['{ event: "session:mine", handle() {} }', 'those that begin with "room:" or "session:" are the gateway\'s'],
     ['{ event: "connect", handle() {} }', '(on: "connect" hears the gateway\'s)'],
     ['{ event: "disconnecting", handle() {} }', 'Socket.IO does not keep to itself, found "disconnecting"'],
     ['{ on: "start", handle() {} }', 'on is "connect", "disconnect" or "error", found "start"'],
