@@ -119,7 +119,7 @@ const enter = Effect.fnUntraced(function* (
       ),
     )
   yield* holdRoom(connection, name)
-  const offset = yield* Effect.gen(function* () {
+  const { isIn, offset } = yield* Effect.gen(function* () {
     const at = yield* engine.clock(engine.partitionOf(name))
     if (connection.session !== undefined) {
       const sessions = yield* SessionStore
@@ -127,12 +127,13 @@ const enter = Effect.fnUntraced(function* (
       if (!(yield* sessions.join(id, owner, name, { at, by }))) return yield* lost(connection)
     }
     const directory = yield* ConnectionDirectory
-    yield* directory.join(connection.id, name)
+    const isIn = yield* directory.join(connection.id, name)
     if (connection.closed) return yield* Effect.fail(gone())
     connection.rooms.set(name, { at, by })
-    return at
+    return { isIn, offset: at }
   }).pipe(Effect.onError(() => undo(connection, name)))
-  yield* announcePresence("joined", connection.member, name)
+  // Else whoever registers it again, or has taken its place, says it.
+  if (isIn) yield* announcePresence("joined", connection.member, name)
   return { offset, entered: true }
 })
 

@@ -36,7 +36,7 @@ export interface Opened {
   readonly recovered: boolean
   /** It sent a session back, whether it got it or not. */
   readonly asked: boolean
-  /** Rooms that it comes back to after it was told to have left them. */
+  /** Rooms that it comes back to, and whose members were told that it left or were not told yet that it joined. */
   readonly returnsTo: readonly RoomName[]
   /** Rooms that the connect hook adds. */
   readonly rooms: readonly RoomName[]
@@ -94,11 +94,13 @@ const openTaken = Effect.fnUntraced(function* (
   now: number,
 ) {
   const user = userOf(session.info === undefined ? claims : { ...claims, info: session.info })
-  const former = [...session.rooms.keys()].filter((room) => !isGatewayRoom(room))
   const { connection, registered } = yield* enrol(command, { user, session, floor, now })
   yield* checkRevoked(claims)
   yield* admit(connection)
-  return { connection, recovered: true, asked: true, returnsTo: registered.stayed ? [] : former, rooms: [] }
+  const returnsTo = [...session.rooms.keys()].filter(
+    (room) => !isGatewayRoom(room) && !registered.formerRooms.includes(room),
+  )
+  return { connection, recovered: true, asked: true, returnsTo, rooms: [] }
 })
 
 /** Counted before the backend is asked, and again as it is registered: many may be connecting at once. */
