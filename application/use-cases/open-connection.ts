@@ -16,6 +16,7 @@ import { Settings } from "#application/ports/settings.ts"
 import type { TokenVerifier } from "#application/ports/token-verifier.ts"
 import { type TakenSession, takeSession } from "#application/take-session.ts"
 import { type Declined, Refusal, type Refused } from "#domain/errors.ts"
+import { offsetToMs } from "#domain/offset.ts"
 import { member } from "#domain/presence.ts"
 import { isGatewayRoom, type RoomName } from "#domain/room.ts"
 import { FIRST_OWNER, type Session } from "#domain/session.ts"
@@ -97,6 +98,8 @@ const openTaken = Effect.fnUntraced(function* (
   const { connection, registered } = yield* enrol(command, { user, session, floor, now })
   yield* checkRevoked(claims)
   yield* admit(connection)
+  // Where it missed nothing it is sent no newer one: it goes on with what it has, as old as that is.
+  connection.positionSentAt = Math.min(connection.positionSentAt, offsetToMs(Math.min(...floor)))
   const returnsTo = [...session.rooms.keys()].filter(
     (room) => !isGatewayRoom(room) && !registered.formerRooms.includes(room),
   )

@@ -1,5 +1,6 @@
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import { TestClock } from "effect/testing"
 import { describe } from "vitest"
 import { engineEvents } from "#application/engine-events.ts"
 import type { LocalConnection } from "#application/local-connections.ts"
@@ -9,6 +10,7 @@ import { SessionStore } from "#application/ports/session-store.ts"
 import { enterRoom, exitRoom } from "#application/room-membership.ts"
 import type { Services } from "#application/services.ts"
 import { closeConnection } from "#application/use-cases/close-connection.ts"
+import { tendConnections } from "#application/use-cases/tend-connections.ts"
 import { connect } from "./node-fixture.ts"
 import { type OpenedClient, openClient } from "./opened-client.ts"
 import { A, away, B, close, GRACE_MS, listening, openOrClose, pass, test } from "./race-fixture.ts"
@@ -107,6 +109,30 @@ describe("a takeover", () => {
         ),
       )
       assert.isFalse(second._tag === "Success" && second.value.ready["recovered"])
+    }),
+  )
+})
+
+describe("a position", () => {
+  test(
+    "stays young in quiet rooms however often its client comes back, whole each time",
+    Effect.gen(function* () {
+      const { recordTtlMs } = yield* Engine
+      yield* TestClock.setTime(2 * recordTtlMs)
+      let client = yield* openClient("c0")
+      yield* enterRoom(client.connection, A, "rule")
+      const recovered: unknown[] = []
+      for (let i = 1; i <= 8; i++) {
+        yield* TestClock.adjust(0.4 * recordTtlMs)
+        yield* tendConnections()
+        yield* close(client, "kept")
+        client = yield* openClient(`c${i}`, { earlier: client })
+        recovered.push(client.ready["recovered"])
+      }
+      assert.deepStrictEqual(
+        recovered,
+        Array.from({ length: 8 }, () => true),
+      )
     }),
   )
 })
