@@ -10,7 +10,7 @@ export class RedisPartition {
   /** How its scripts publish: on a cluster to those who hear the slot, and to nobody else. */
   readonly publishBy: "PUBLISH" | "SPUBLISH"
   epoch = ""
-  /** The highest offset known to exist in this epoch, in this node's own answers too. */
+  /** The highest offset known to exist in this epoch: of a message, in this node's own answers too, or where a join begins. */
   seen: Offset = 0
   /** Worked off, as of the last beat. */
   mark: Offset = 0

@@ -115,8 +115,11 @@ export class StoreState {
     return { epoch: String(epoch), clock: Number(clock), rest }
   }
 
+  /** Who asks writes down where a join begins: a store that has lost this point has lost that, too, and ended its epoch. */
   async clock(partition: RedisPartition): Promise<Offset> {
-    return (await this.inPartition(partition, CLOCK, [], [])).clock
+    const { clock, epoch } = await this.inPartition(partition, CLOCK, [], [])
+    if (epoch === partition.epoch) partition.seen = Math.max(partition.seen, clock)
+    return clock
   }
 
   /**
