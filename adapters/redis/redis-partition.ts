@@ -40,6 +40,10 @@ export class RedisPartition {
     return [`${this.tag}:once:${key}`, `${this.tag}:ids:${userId ?? ""}`]
   }
 
+  sessionKey(id: string): string {
+    return `${this.tag}:session:${id}`
+  }
+
   channel(room: RoomName): string {
     return `${this.tag}:room:${room}`
   }

@@ -90,9 +90,18 @@ export class StoreState {
   }
 
   partitionOf(room: RoomName): RedisPartition {
+    return this.partitionBy(room)
+  }
+
+  /** A session is in one too: a server that follows its former one and lacks a room of it has begun a new life. */
+  partitionOfSession(id: string): RedisPartition {
+    return this.partitionBy(id)
+  }
+
+  private partitionBy(name: string): RedisPartition {
     const { partitions } = this
     const index =
-      partitions.length === 1 ? 0 : createHash("sha1").update(room).digest().readUInt32BE() % partitions.length
+      partitions.length === 1 ? 0 : createHash("sha1").update(name).digest().readUInt32BE() % partitions.length
     const partition = partitions[index]
     if (partition === undefined) throw new Error(`there is no partition ${index}`)
     return partition
