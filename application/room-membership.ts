@@ -141,7 +141,8 @@ const enter = Effect.fnUntraced(function* (
       ),
     )
   yield* holdRoom(connection, name)
-  const { isIn, offset } = yield* Effect.gen(function* () {
+  let isIn = false
+  const offset = yield* Effect.gen(function* () {
     const at = yield* engine.clock(engine.partitionOf(name))
     if (connection.session !== undefined) {
       const sessions = yield* SessionStore
@@ -149,41 +150,52 @@ const enter = Effect.fnUntraced(function* (
       if (!(yield* sessions.join(id, owner, name, { at, by }))) return yield* lost(connection)
     }
     const directory = yield* ConnectionDirectory
-    const isIn = yield* directory.join(connection.id, name)
+    isIn = yield* directory.join(connection.id, name)
     if (connection.closed) return yield* Effect.fail(gone())
     connection.rooms.set(name, { at, by })
-    return { isIn, offset: at }
-  }).pipe(Effect.onError(() => undo(connection, name)))
+    return at
+  }).pipe(
+    Effect.onError(() =>
+      Effect.flatMap(undo(connection, name), (isTaken) =>
+        // Whoever has its place and its session by now found it in the room: nobody else says that it joined.
+        isIn && isTaken ? announcePresence("joined", connection.member, name) : Effect.void,
+      ),
+    ),
+  )
   // Else whoever registers it again, or has taken its place, says it.
   if (isIn) yield* announcePresence("joined", connection.member, name)
   return { offset, entered: true }
 })
 
-/** What a join has written that failed, or outlived its connection: a write without an answer may have been done. */
+/**
+ * What a join has written that failed, or outlived its connection: a write without an answer may have been done. Answers
+ * whether another connection goes on with it.
+ */
 const undo = Effect.fnUntraced(function* (
   connection: LocalConnection,
   room: RoomName,
-): Effect.fn.Return<void, never, ConnectionDirectory | LocalConnections | LocalRooms | SessionStore> {
+): Effect.fn.Return<boolean, never, ConnectionDirectory | LocalConnections | LocalRooms | SessionStore> {
   connection.rooms.delete(room)
   letGo(connection, yield* LocalRooms, room)
   const { writeLater } = yield* LocalConnections
-  yield* Effect.catch(takeBack(connection, room), ({ _tag }) => {
+  return yield* Effect.catch(takeBack(connection, room), ({ _tag }) => {
     writeLater({ connection, room })
-    return Effect.logWarning("a join that failed could not be undone, and will be later", {
-      connectionId: connection.id,
-      code: _tag,
-    })
+    const text = "a join that failed could not be undone, and will be later"
+    return Effect.as(Effect.logWarning(text, { connectionId: connection.id, code: _tag }), false)
   })
 })
 
+/** Answers whether neither was its own to take back: another connection has its place and its session, which lives on. */
 const takeBack = Effect.fnUntraced(function* (
-  { id, session }: LocalConnection,
+  { id, leftover, session }: LocalConnection,
   room: RoomName,
-): Effect.fn.Return<void, Refused<"engine_unavailable">, ConnectionDirectory | SessionStore> {
+): Effect.fn.Return<boolean, Refused<"engine_unavailable">, ConnectionDirectory | SessionStore> {
   const directory = yield* ConnectionDirectory
-  yield* directory.leave(id, room)
+  const left = yield* directory.leave(id, room)
+  if (session === undefined) return false
   const sessions = yield* SessionStore
-  if (session !== undefined) yield* sessions.leave(session.id, session.owner, room)
+  const owned = yield* sessions.leave(session.id, session.owner, room)
+  return !left && !owned && leftover?.outcome !== "ended"
 })
 
 /** Later: in the store it is in the room or not as it is here by now. */
@@ -191,7 +203,7 @@ export const settleChange = ({ connection, room }: FailedChange) =>
   connection
     .inTurn(
       Effect.suspend(() => {
-        if (!connection.rooms.has(room)) return takeBack(connection, room)
+        if (!connection.rooms.has(room)) return Effect.asVoid(takeBack(connection, room))
         // What is closed comes back to what its session says.
         return connection.closed ? Effect.void : Effect.asVoid(stayed(connection, room))
       }),

@@ -252,6 +252,22 @@ describe("presence", () => {
   )
 
   test(
+    "says once that somebody joined a room whose place there was taken over before it was told",
+    Effect.gen(function* () {
+      const directory = yield* ConnectionDirectory
+      const words = yield* wordsOf(({ connection }, comeBack) =>
+        Effect.exit(enterRoom(connection, B, "rule")).pipe(
+          Effect.provideService(ConnectionDirectory, {
+            ...directory,
+            join: (...args) => Effect.tap(directory.join(...args), () => comeBack),
+          }),
+        ),
+      )
+      assert.deepStrictEqual(words, ["room:joined b"])
+    }),
+  )
+
+  test(
     "says once that somebody left a room whose session was taken over in the midst of it",
     Effect.gen(function* () {
       const sessions = yield* SessionStore
