@@ -13,6 +13,7 @@ import type { Ids } from "./ports/ids.ts"
 import type { Link } from "./ports/link.ts"
 import type { SessionStore } from "./ports/session-store.ts"
 import { Settings } from "./ports/settings.ts"
+import { announcePresence } from "./presence.ts"
 import { writeOffOrLater } from "./write-off.ts"
 
 /** A client that is connecting, as its transport knows it. */
@@ -86,21 +87,27 @@ const connectionOf = (
     link,
   )
 
-/** Into the directory, in place of those that its session had; undone where it went away meanwhile. */
+/**
+ * Into the directory, in place of those that its session had; undone where it went away meanwhile. Rooms that one of those
+ * was in and it is not are told that it left: whoever was leaving them finds nobody there any more.
+ */
 export const registerConnection = Effect.fnUntraced(function* (connection: LocalConnection) {
   const { node } = yield* Settings
   const directory = yield* ConnectionDirectory
+  const rooms = connection.applicationRooms
   const registered = yield* directory.register(
     {
       ...connection.member,
       node,
       transport: connection.transport,
       address: connection.address,
-      rooms: connection.applicationRooms,
+      rooms,
       connectedAt: connection.connectedAt,
     },
     connection.ids.filter((id) => id !== connection.id),
   )
+  for (const room of registered.formerRooms)
+    if (!rooms.includes(room)) yield* announcePresence("left", connection.member, room)
   if (connection.leftover === undefined) return registered
   yield* writeOffOrLater(connection.leftover)
   return yield* Effect.fail(wentAway())

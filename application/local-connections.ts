@@ -21,8 +21,8 @@ export interface Leftover {
   owned?: boolean
 }
 
-/** A join that failed and could not be undone. */
-export interface FailedJoin {
+/** A join that failed and could not be undone, or a leave that failed: the store may have it otherwise than this node. */
+export interface FailedChange {
   readonly connection: LocalConnection
   readonly room: RoomName
 }
@@ -32,6 +32,8 @@ export class LocalConnection extends Connection {
   readonly link: Link
   /** To be released when it closes. */
   readonly held = new Map<RoomName, LocalRoom>()
+  /** Rooms that it is in, of whose leave that failed some may have been written; undefined: none. */
+  halfLeft: Set<RoomName> | undefined
   /** How many want its gate closed. */
   gateHolds = 0
   /** A fiber is opening its gate. */
@@ -74,9 +76,9 @@ export class LocalConnections extends Context.Service<
     /** A session has this owner now. Answers the connection here that has lost it; one that comes later is told by `add`. */
     readonly taken: (sessionId: string, owner: number) => LocalConnection | undefined
     /** What could not be written, for the engine was away: to be tried again. Past MAX_UNWRITTEN the oldest is given up. */
-    readonly unwritten: ReadonlySet<Leftover | FailedJoin>
-    readonly writeLater: (late: Leftover | FailedJoin) => void
-    readonly written: (late: Leftover | FailedJoin) => void
+    readonly unwritten: ReadonlySet<Leftover | FailedChange>
+    readonly writeLater: (late: Leftover | FailedChange) => void
+    readonly written: (late: Leftover | FailedChange) => void
   }
 >()("roomcast/application/local-connections") {
   static readonly layer: Layer.Layer<LocalConnections, never, Metrics> = Layer.effect(
@@ -88,7 +90,7 @@ export class LocalConnections extends Context.Service<
       const bySession = new Map<string, LocalConnection>()
       /** In the order in which they came. */
       const takeovers = new Map<string, { readonly owner: number; readonly until: number }>()
-      const unwritten = new Set<Leftover | FailedJoin>()
+      const unwritten = new Set<Leftover | FailedChange>()
 
       const forgetTakeovers = (now: number): void => {
         for (const [id, { until }] of takeovers) {

@@ -43,13 +43,12 @@ class Directory {
   }
 
   register(entry: ConnectionEntry, replaced: readonly string[] = []): Registered {
-    let stayed = false
-    for (const id of [entry.connectionId, ...replaced]) stayed = this.remove(id) !== undefined || stayed
+    const former = new Set([entry.connectionId, ...replaced].flatMap((id) => this.remove(id)?.rooms ?? []))
     const held = new HeldConnection(entry, ++this.registered)
     this.byId.set(held.connectionId, held)
     this.byUser.add(held.userId, held)
     for (const room of entry.rooms) this.enter(held, room)
-    return { stayed, count: this.byUser.count(held.userId) }
+    return { formerRooms: [...former], count: this.byUser.count(held.userId) }
   }
 
   depart(connectionId: string, departsAt: number): void {
@@ -88,9 +87,10 @@ class Directory {
     return taken
   }
 
-  join(connectionId: string, room: RoomName): void {
+  join(connectionId: string, room: RoomName): boolean {
     const held = this.online(connectionId)
     if (held !== undefined) this.enter(held, room)
+    return held !== undefined
   }
 
   leave(connectionId: string, room: string): boolean {

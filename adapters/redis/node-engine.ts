@@ -50,7 +50,8 @@ export class NodeEngine {
   private readonly wideBeat: string
   private readonly nodeChannel: string
   /** What this node may have missed is looked up. */
-  private catchingUp: Promise<void> | undefined
+  private looking: Promise<void> | undefined
+  private nextLook: Promise<void> | undefined
   private readonly parts: EngineParts
 
   constructor(parts: EngineParts) {
@@ -189,25 +190,36 @@ export class NodeEngine {
     }
   }
 
-  /** Takeovers and revocations that were told while nothing was heard; one look at a time. */
+  /**
+   * Takeovers and revocations that were told while nothing was heard; one look at a time. One that has begun may be past
+   * what a break since then has kept from it: whoever asks meanwhile gets the next one.
+   */
   private catchUpNode(): Promise<void> {
-    const { lease } = this.parts
-    const look = async (): Promise<void> => {
-      const { lapsed, lapses } = lease
-      if (this.events !== undefined && !(await this.events.missed(lapsed)))
-        throw new RedisFailure("what was missed", "it could not be looked up")
-      lease.makeGood(lapses)
+    const begin = (): Promise<void> => {
+      this.nextLook = undefined
+      this.looking = this.look().finally(() => {
+        this.looking = undefined
+      })
+      return this.looking
     }
-    this.catchingUp ??= look().finally(() => {
-      this.catchingUp = undefined
-    })
-    return this.catchingUp
+    this.nextLook ??= (this.looking ?? Promise.resolve()).then(begin, begin)
+    return this.nextLook
+  }
+
+  private async look(): Promise<void> {
+    const { lease } = this.parts
+    const { lapsed, lapses } = lease
+    if (this.events !== undefined && !(await this.events.missed(lapsed)))
+      throw new RedisFailure("what was missed", "it could not be looked up")
+    lease.makeGood(lapses)
   }
 
   private async renewLease(): Promise<void> {
     const { lease } = this.parts
     await lease.beat()
-    if (lease.lapsed && this.lanes.every((lane) => lane.subscribed)) await this.catchUpNode()
+    // One that is under way may have begun before it lapsed: the next beat finds it so still.
+    if (lease.lapsed && this.looking === undefined && this.lanes.every((lane) => lane.subscribed))
+      await this.catchUpNode()
   }
 
   private async endEpoch(partition: RedisPartition, epoch: string): Promise<void> {

@@ -37,6 +37,9 @@ const CONNECTION: string = connectionRoom("")
 const listOf = (answer: unknown): readonly unknown[] => (Array.isArray(answer) ? answer : [])
 const infoOf = (text: unknown): unknown => (text === "" ? undefined : JSON.parse(String(text)))
 
+/** Only what was checked as a room's name was entered as one. */
+const roomsOf = (answer: unknown): readonly RoomName[] => listOf(answer).map((room) => String(room) as RoomName)
+
 const entryOf = (answer: unknown): ConnectionEntry => {
   const [connectionId, userId, node, transport, address, at, info, rooms] = listOf(answer)
   return {
@@ -44,8 +47,7 @@ const entryOf = (answer: unknown): ConnectionEntry => {
     node: String(node),
     transport: String(transport),
     address: String(address),
-    // Only what was checked as a room's name was entered as one.
-    rooms: listOf(rooms).map((room) => String(room) as RoomName),
+    rooms: roomsOf(rooms),
     connectedAt: Number(at),
   }
 }
@@ -76,10 +78,10 @@ class Directory {
     const fields = [connectionId, userId, node, transport, address, connectedAt]
     const json = info === undefined ? "" : JSON.stringify(info)
     const entered = rooms.filter((room) => !isGatewayRoom(room))
-    const [stayed, count] = listOf(
+    const [former, count] = listOf(
       await this.run(REGISTER, [...fields, json, this.lease, replaced.length, ...replaced, ...entered]),
     )
-    return { stayed: Number(stayed) === 1, count: Number(count) }
+    return { formerRooms: roomsOf(former), count: Number(count) }
   }
 
   async remove(connectionId: string): Promise<ConnectionEntry | undefined> {
@@ -189,7 +191,7 @@ export const redisConnectionDirectory: Layer.Layer<ConnectionDirectory, never, R
       depart: (connectionId, graceMs) => askRedis(() => directory.depart(connectionId, graceMs)),
       remove: (connectionId) => askRedis(() => directory.remove(connectionId)),
       takeDeparted: (limit) => askRedis(() => directory.takeDeparted(limit)),
-      join: (connectionId, room) => Effect.asVoid(askRedis(() => directory.change(connectionId, "join", room))),
+      join: (connectionId, room) => askRedis(() => directory.change(connectionId, "join", room)),
       leave: (connectionId, room) => askRedis(() => directory.change(connectionId, "leave", room)),
       changeTransport: (connectionId, transport) =>
         Effect.asVoid(askRedis(() => directory.change(connectionId, "transport", transport))),

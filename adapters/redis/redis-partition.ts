@@ -10,7 +10,7 @@ export class RedisPartition {
   /** How its scripts publish: on a cluster to those who hear the slot, and to nobody else. */
   readonly publishBy: "PUBLISH" | "SPUBLISH"
   epoch = ""
-  /** The highest offset known to exist in this epoch, in this node's own answers too. */
+  /** The highest offset known to exist in this epoch: of a message, in this node's own answers too, or where a join begins. */
   seen: Offset = 0
   /** Worked off, as of the last beat. */
   mark: Offset = 0
@@ -38,6 +38,10 @@ export class RedisPartition {
   /** Of an idempotency key, and of the count of its user's. */
   idempotencyKeys(key: string, userId: string | undefined): readonly [string, string] {
     return [`${this.tag}:once:${key}`, `${this.tag}:ids:${userId ?? ""}`]
+  }
+
+  sessionKey(id: string): string {
+    return `${this.tag}:session:${id}`
   }
 
   channel(room: RoomName): string {

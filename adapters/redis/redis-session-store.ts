@@ -11,7 +11,7 @@ import { askRedis } from "./redis-commands.ts"
 import { RedisStore, type StoreState } from "./redis-store.ts"
 
 const OPEN = luaScript("session-open")
-const READ = luaScript("session-read")
+const READ = luaScript("session-read", "life")
 const TAKE = luaScript("session-take")
 const WRITE = luaScript("session-write")
 
@@ -92,9 +92,10 @@ class Sessions {
     await this.state.commands.script(OPEN, [this.key(id)], [this.lifeMs, ...fields])
   }
 
+  /** What is read of another life of the store is not what was written: whoever asks has met it by then. */
   async read(id: string): Promise<StoredSession | undefined> {
-    const answer = await this.state.commands.script(READ, [this.key(id)], [])
-    const [now, flat] = Array.isArray(answer) ? answer : []
+    const { rest } = await this.state.inPartition(this.state.partitionOfSession(id), READ, [this.key(id)], [])
+    const [now, flat] = rest
     const fields = fieldsOf(flat)
     if (fields === undefined) return undefined
     const dropped = fields.get("dropped")
@@ -144,7 +145,7 @@ class Sessions {
   }
 
   private key(id: string): string {
-    return `${this.state.options.prefix}:session:{${id}}`
+    return this.state.partitionOfSession(id).sessionKey(id)
   }
 }
 

@@ -91,9 +91,18 @@ export class StoreState {
   }
 
   partitionOf(room: RoomName): RedisPartition {
+    return this.partitionBy(room)
+  }
+
+  /** A session is in one too: a server that follows its former one and lacks a room of it has begun a new life. */
+  partitionOfSession(id: string): RedisPartition {
+    return this.partitionBy(id)
+  }
+
+  private partitionBy(name: string): RedisPartition {
     const { partitions } = this
     const index =
-      partitions.length === 1 ? 0 : createHash("sha1").update(room).digest().readUInt32BE() % partitions.length
+      partitions.length === 1 ? 0 : createHash("sha1").update(name).digest().readUInt32BE() % partitions.length
     const partition = partitions[index]
     if (partition === undefined) throw new Error(`there is no partition ${index}`)
     return partition
@@ -116,8 +125,11 @@ export class StoreState {
     return { epoch: String(epoch), clock: Number(clock), rest }
   }
 
+  /** Who asks writes down where a join begins: a store that has lost this point has lost that, too, and ended its epoch. */
   async clock(partition: RedisPartition): Promise<Offset> {
-    return (await this.inPartition(partition, CLOCK, [], [])).clock
+    const { clock, epoch } = await this.inPartition(partition, CLOCK, [], [])
+    if (epoch === partition.epoch) partition.seen = Math.max(partition.seen, clock)
+    return clock
   }
 
   /**

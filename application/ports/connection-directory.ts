@@ -40,8 +40,8 @@ export interface Located {
 }
 
 export interface Registered {
-  /** One of those replaced was there still: nobody was or will be told that it left. */
-  readonly stayed: boolean
+  /** Rooms that those replaced were members of still: nobody was or will be told that they left. */
+  readonly formerRooms: readonly RoomName[]
   /** How many connections its user has online now, this one included. */
   readonly count: number
 }
@@ -65,7 +65,8 @@ export class ConnectionDirectory extends Context.Service<
     readonly remove: (connectionId: string) => Effect.Effect<ConnectionEntry | undefined, Unavailable>
     /** Whose grace is over, the longest first: each is forgotten by this and given to one caller, who says that it left. */
     readonly takeDeparted: (limit: number) => Effect.Effect<readonly ConnectionEntry[], Unavailable>
-    readonly join: (connectionId: string, room: RoomName) => Effect.Effect<void, Unavailable>
+    /** False: it is not online, and so not in. */
+    readonly join: (connectionId: string, room: RoomName) => Effect.Effect<boolean, Unavailable>
     /** False: it was not in. */
     readonly leave: (connectionId: string, room: RoomName) => Effect.Effect<boolean, Unavailable>
     readonly changeTransport: (connectionId: string, transport: string) => Effect.Effect<void, Unavailable>

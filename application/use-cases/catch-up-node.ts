@@ -49,9 +49,9 @@ const registerAgain = (connection: LocalConnection) => connection.inTurn(registe
 
 const register = Effect.fnUntraced(function* (connection: LocalConnection) {
   if (connection.closed) return
-  const { stayed } = yield* registerConnection(connection)
-  if (stayed) return
-  for (const room of connection.applicationRooms) yield* announcePresence("joined", connection.member, room)
+  const { formerRooms } = yield* registerConnection(connection)
+  for (const room of connection.applicationRooms)
+    if (!formerRooms.includes(room)) yield* announcePresence("joined", connection.member, room)
 })
 
 /**

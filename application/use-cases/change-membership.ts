@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
+import { commandEach } from "#application/command-each.ts"
 import { ConnectionDirectory } from "#application/ports/connection-directory.ts"
-import { type CommandRefusal, NodeCommands } from "#application/ports/node-commands.ts"
+import { type CommandRefusal, type NodeCommand, NodeCommands } from "#application/ports/node-commands.ts"
 import { Settings } from "#application/ports/settings.ts"
 import { Refusal, type Refused } from "#domain/errors.ts"
 import type { RoomName } from "#domain/room.ts"
@@ -16,8 +17,6 @@ export interface MembershipChanged {
   /** Connections that are in the room, or out of it, now: those that already were, too. */
   readonly connections: number
 }
-
-const AT_ONCE = 16
 
 /**
  * Joins or leaves a room on behalf of one connection, or of every connection that a user has now. Succeeds when their
@@ -36,17 +35,13 @@ export const changeMembership = Effect.fn("changeMembership")(function* ({
   const { rules } = yield* Settings
   if (rules.ruleOf(room) === undefined)
     return yield* Effect.fail(new Refusal("unknown_room", `no rule of the configuration matches the room ${room}`))
+  const commandOf = (connectionId: string): NodeCommand => ({ kind: change, connectionId, room })
+  if ("userId" in of) return { room, connections: yield* commandEach(of.userId, commandOf) }
   const directory = yield* ConnectionDirectory
   const commands = yield* NodeCommands
-  const one = "connectionId" in of ? yield* directory.connection(of.connectionId) : undefined
-  const entries = "userId" in of ? yield* directory.connectionsOf(of.userId) : one === undefined ? [] : [one]
-  const answers = yield* Effect.forEach(
-    entries,
-    ({ connectionId, node }) => commands.send(node, { kind: change, connectionId, room }),
-    { concurrency: AT_ONCE },
-  )
-  const connections = answers.filter((answer) => answer.kind === "done" && answer.found).length
-  if ("connectionId" in of && connections === 0)
+  const entry = yield* directory.connection(of.connectionId)
+  const answer = entry === undefined ? undefined : yield* commands.send(entry.node, commandOf(of.connectionId))
+  if (answer?.kind !== "done" || !answer.found)
     return yield* Effect.fail(new Refusal("not_found", "there is no connection of this id"))
-  return { room, connections }
+  return { room, connections: 1 }
 })

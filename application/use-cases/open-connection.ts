@@ -16,6 +16,7 @@ import { Settings } from "#application/ports/settings.ts"
 import type { TokenVerifier } from "#application/ports/token-verifier.ts"
 import { type TakenSession, takeSession } from "#application/take-session.ts"
 import { type Declined, Refusal, type Refused } from "#domain/errors.ts"
+import { offsetToMs } from "#domain/offset.ts"
 import { member } from "#domain/presence.ts"
 import { isGatewayRoom, type RoomName } from "#domain/room.ts"
 import { FIRST_OWNER, type Session } from "#domain/session.ts"
@@ -36,7 +37,7 @@ export interface Opened {
   readonly recovered: boolean
   /** It sent a session back, whether it got it or not. */
   readonly asked: boolean
-  /** Rooms that it comes back to after it was told to have left them. */
+  /** Rooms that it comes back to, and whose members were told that it left or were not told yet that it joined. */
   readonly returnsTo: readonly RoomName[]
   /** Rooms that the connect hook adds. */
   readonly rooms: readonly RoomName[]
@@ -94,11 +95,15 @@ const openTaken = Effect.fnUntraced(function* (
   now: number,
 ) {
   const user = userOf(session.info === undefined ? claims : { ...claims, info: session.info })
-  const former = [...session.rooms.keys()].filter((room) => !isGatewayRoom(room))
   const { connection, registered } = yield* enrol(command, { user, session, floor, now })
   yield* checkRevoked(claims)
   yield* admit(connection)
-  return { connection, recovered: true, asked: true, returnsTo: registered.stayed ? [] : former, rooms: [] }
+  // Where it missed nothing it is sent no newer one: it goes on with what it has, as old as that is.
+  connection.positionSentAt = Math.min(connection.positionSentAt, offsetToMs(Math.min(...floor)))
+  const returnsTo = [...session.rooms.keys()].filter(
+    (room) => !isGatewayRoom(room) && !registered.formerRooms.includes(room),
+  )
+  return { connection, recovered: true, asked: true, returnsTo, rooms: [] }
 })
 
 /** Counted before the backend is asked, and again as it is registered: many may be connecting at once. */

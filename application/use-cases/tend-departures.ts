@@ -7,7 +7,7 @@ import type { Ids } from "#application/ports/ids.ts"
 import type { SessionStore } from "#application/ports/session-store.ts"
 import type { Settings } from "#application/ports/settings.ts"
 import { announceLeft } from "#application/presence.ts"
-import { undoJoin } from "#application/room-membership.ts"
+import { settleChange } from "#application/room-membership.ts"
 import { writeOff } from "#application/write-off.ts"
 import type { Refused } from "#domain/errors.ts"
 
@@ -35,7 +35,7 @@ export const tendDepartures = Effect.fn("tendDepartures")(function* (): Effect.f
     [...unwritten],
     (late) =>
       Effect.uninterruptible(
-        Effect.tap("room" in late ? undoJoin(late) : writeOff(late), () => Effect.sync(() => written(late))),
+        Effect.tap("room" in late ? settleChange(late) : writeOff(late), () => Effect.sync(() => written(late))),
       ),
     { concurrency: AT_ONCE, discard: true },
   )

@@ -4,10 +4,11 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { describe } from "vitest"
 import { ConnectionDirectory } from "#application/ports/connection-directory.ts"
+import { Engine } from "#application/ports/engine.ts"
 import { enterRoom, exitRoom } from "#application/room-membership.ts"
 import { catchUpNode } from "#application/use-cases/catch-up-node.ts"
 import { connect } from "./node-fixture.ts"
-import { A, B, test } from "./race-fixture.ts"
+import { A, B, GRACE_MS, listening, test } from "./race-fixture.ts"
 
 /** The directory's answers to what comes while the node is taken for dead wait until they are let go. */
 const slowDirectory = Effect.gen(function* () {
@@ -80,6 +81,24 @@ describe("a node that others took for dead registers again", () => {
       yield* directory.remove("c1")
       yield* catchUpNode(true)
       assert.deepStrictEqual(yield* roomsOf("c1"), [A])
+    }),
+  )
+
+  test(
+    "a connection that entered a room while it was taken for gone, and tells each of its rooms once that it is there",
+    Effect.gen(function* () {
+      const { engine, words } = yield* listening
+      yield* Effect.gen(function* () {
+        const directory = yield* ConnectionDirectory
+        const { connection: departing } = yield* connect({ id: "c1", rooms: ["a"] })
+        yield* directory.depart("c1", GRACE_MS)
+        yield* enterRoom(departing, B, "rule")
+        const { connection: swept } = yield* connect({ id: "c2", rooms: ["a"] })
+        yield* directory.remove("c2")
+        yield* enterRoom(swept, B, "rule")
+        yield* catchUpNode(true)
+        assert.deepStrictEqual(words.toSorted(), ["room:joined a", "room:joined b", "room:joined b"])
+      }).pipe(Effect.provideService(Engine, engine))
     }),
   )
 })

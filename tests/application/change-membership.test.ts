@@ -1,7 +1,10 @@
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { describe } from "vitest"
+import { LocalConnections } from "#application/local-connections.ts"
+import { ConnectionDirectory } from "#application/ports/connection-directory.ts"
 import type { NodeCommand } from "#application/ports/node-commands.ts"
+import type { Services } from "#application/services.ts"
 import { changeMembership } from "#application/use-cases/change-membership.ts"
 import { disconnectConnection } from "#application/use-cases/disconnect-connection.ts"
 import { disconnectUser } from "#application/use-cases/disconnect-user.ts"
@@ -82,6 +85,70 @@ describe("a membership that the backend changes", () => {
       yield* connect({ id: "a1", node: "away" })
       const refusal = yield* Effect.flip(changeMembership({ change: "join", of: { userId: "ann" }, room: LOBBY }))
       assert.strictEqual(refusal._tag, "engine_unavailable")
+    }).pipe(Effect.provide(memoryNode({ others })))
+  })
+})
+
+/** A node that lost ann's connection of that id to a newer one, here, before it was told what to do. */
+const loser = (id: string): { readonly others: Record<string, OtherNode>; take: Effect.Effect<void> } => {
+  const race = { others: {}, take: Effect.void }
+  const lost: OtherNode = () => Effect.as(race.take, { kind: "done", found: false })
+  race.others = { [id]: lost }
+  return race
+}
+
+const takenOver = (newer: string, older: string) =>
+  Effect.gen(function* () {
+    const context = yield* Effect.context<Services>()
+    const directory = yield* ConnectionDirectory
+    const take = Effect.gen(function* () {
+      const { connection } = yield* connect({ id: newer, rooms: ["lobby"] })
+      yield* directory.remove(older)
+      return connection
+    })
+    return Effect.asVoid(Effect.orDie(Effect.provideContext(take, context)))
+  })
+
+describe("a user whose connection goes on as another one, on another node, while the backend commands it", () => {
+  it.effect("has left the room, and is counted, when that is answered", () => {
+    const race = loser("b")
+    return Effect.gen(function* () {
+      yield* connect({ id: "a1", node: "b", rooms: ["lobby"] })
+      race.take = yield* takenOver("a2", "a1")
+      const { connections } = yield* changeMembership({ change: "leave", of: { userId: "ann" }, room: LOBBY })
+      const { byId } = yield* LocalConnections
+      assert.deepStrictEqual([connections, byId.get("a2")?.rooms.has(LOBBY)], [1, false])
+    }).pipe(Effect.provide(memoryNode({ others: race.others })))
+  })
+
+  it.effect("is closed, and counted, when that is answered", () => {
+    const race = loser("b")
+    return Effect.gen(function* () {
+      yield* connect({ id: "a1", node: "b", rooms: ["lobby"] })
+      race.take = yield* takenOver("a2", "a1")
+      const answer = yield* disconnectUser("ann")
+      const { byId } = yield* LocalConnections
+      assert.deepStrictEqual([answer, byId.size], [{ disconnected: 1 }, 0])
+    }).pipe(Effect.provide(memoryNode({ others: race.others })))
+  })
+
+  it.effect("and comes back faster than that again and again is no success", () => {
+    let count = 0
+    let comeBack: Effect.Effect<void> = Effect.void
+    const others: Record<string, OtherNode> = {
+      b: () =>
+        Effect.as(
+          Effect.suspend(() => comeBack),
+          { kind: "done", found: false },
+        ),
+    }
+    return Effect.gen(function* () {
+      const context = yield* Effect.context<Services>()
+      const next = Effect.suspend(() => connect({ id: `a${++count}`, node: "b" }))
+      comeBack = Effect.asVoid(Effect.orDie(Effect.provideContext(next, context)))
+      yield* comeBack
+      assert.strictEqual((yield* Effect.flip(disconnectUser("ann")))._tag, "engine_unavailable")
+      assert.isBelow(count, 10)
     }).pipe(Effect.provide(memoryNode({ others })))
   })
 })

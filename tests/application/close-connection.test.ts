@@ -61,7 +61,8 @@ const stored = Effect.gen(function* () {
 /** Whoever has its session takes its place. */
 const replaced = Effect.gen(function* () {
   const directory = yield* ConnectionDirectory
-  assert.isTrue((yield* directory.register({ ...ELSEWHERE, connectionId: "a2" }, ["a1"])).stayed)
+  const { formerRooms } = yield* directory.register({ ...ELSEWHERE, connectionId: "a2" }, ["a1"])
+  assert.deepStrictEqual(formerRooms, [LOBBY])
 })
 const ELSEWHERE = {
   userId: "ann",

@@ -1,7 +1,7 @@
 import type { LocalConnection } from "#application/local-connections.ts"
 import type { Publish, Published } from "#application/ports/engine.ts"
 import type { Offset } from "#domain/offset.ts"
-import type { RoomName } from "#domain/room.ts"
+import { EVERYBODY, type RoomName } from "#domain/room.ts"
 
 export type Said = { readonly publish: Publish; readonly published: Published }
 
@@ -17,10 +17,14 @@ interface Stay {
 /** What one session is owed, as somebody knows who saw all of its connections. */
 export class ModelSession {
   readonly ids = new Set<string>()
+  /** Of connections that asked for it: whether they got it is not known where the answer was lost. */
+  readonly askers = new Set<string>()
   /** When its last connection was given up, ms; undefined: one is open. */
   closedAt: number | undefined
   /** Its client was sent away: nothing is owed any more. */
   sentAway = false
+  /** Rooms that somebody wanted it in: whether they are written is not known before that is answered. */
+  readonly wanted = new Set<RoomName>([EVERYBODY])
   private owner = 0
   private readonly stays: Stay[] = []
   /** Rooms that somebody is about to take it out of, once for each. */
@@ -52,6 +56,12 @@ export class ModelSession {
     }
   }
 
+  /** It was told to be in the room: a leave that failed before it does not count any more. */
+  joined(room: RoomName): void {
+    if (this.leaves.includes(room)) return
+    for (const stay of this.open()) if (stay.room === room) stay.leaving = false
+  }
+
   rooms(): readonly { readonly room: RoomName; readonly from: Offset }[] {
     return this.open()
   }
@@ -71,6 +81,7 @@ export class ModelSession {
     const { offset } = said.published
     if (message.volatile || (message.expiresAt ?? Number.POSITIVE_INFINITY) <= nowMs || !this.may(said, userId))
       return false
+    if (message.except?.connections.some((id) => this.askers.has(id))) return false
     if (message.except?.rooms.some((room) => this.stays.some((stay) => stay.room === room))) return false
     return message.rooms.some(
       (room, i) =>

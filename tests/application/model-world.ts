@@ -19,7 +19,7 @@ import { CLOSINGS } from "#domain/closing.ts"
 import type { Refusal } from "#domain/errors.ts"
 import type { Message } from "#domain/message.ts"
 import { type Offset, parsePosition } from "#domain/offset.ts"
-import type { RoomName } from "#domain/room.ts"
+import { type RoomName, userRoom } from "#domain/room.ts"
 import { ModelClient, type Witness } from "./model-client.ts"
 import { ModelLink } from "./model-link.ts"
 import { MAX_MISSED, type ModelNode, modelNode, WINDOW_MS } from "./model-node.ts"
@@ -129,6 +129,7 @@ export class ModelWorld {
       transport: "websocket",
       link,
     }
+    client.session?.askers.add(command.connectionId)
     this.node.run(openConnection(command), (exit) => {
       if (Exit.isFailure(exit)) return link.end("refused")
       this.serve(link, exit.value, asked)
@@ -154,7 +155,12 @@ export class ModelWorld {
 
   /** The client asks for it by an event. */
   join(client: ModelClient, room: RoomName): void {
-    this.onEvent(client, (connection) => joinRoom({ connection, room, since: undefined, recent: undefined }), true)
+    client.session?.wanted.add(room)
+    const join = (connection: LocalConnection) =>
+      Effect.tap(joinRoom({ connection, room, since: undefined, recent: undefined }), () =>
+        Effect.sync(() => this.joined(connection, room)),
+      )
+    this.onEvent(client, join, true)
   }
 
   leave(client: ModelClient, room: RoomName): void {
@@ -171,9 +177,18 @@ export class ModelWorld {
     const connection = client.link?.connection
     if (connection === undefined || connection.closed || connection.session === undefined) return
     const ended = change === "leave" ? this.sessions.get(connection.session.id)?.leave(room) : undefined
+    if (change === "join") this.sessions.get(connection.session.id)?.wanted.add(room)
     const changed: Effect.Effect<unknown, Refusal, Services> =
       change === "join" ? Effect.uninterruptible(enterRoom(connection, room, "api")) : exitRoom(connection, room)
-    this.node.run(changed, () => ended?.())
+    this.node.run(changed, (exit) => {
+      ended?.()
+      if (change === "join" && Exit.isSuccess(exit)) this.joined(connection, room)
+    })
+  }
+
+  private joined(connection: LocalConnection, room: RoomName): void {
+    this.look(connection)
+    if (connection.session !== undefined) this.sessions.get(connection.session.id)?.joined(room)
   }
 
   nowMs(): number {
@@ -193,6 +208,11 @@ export class ModelWorld {
     this.node.run(tendDepartures(), () => {})
   }
 
+  /** So many calls to the store get no answer. */
+  fail(when: "before" | "after", calls: number): void {
+    this.node.turns.failing[when] = calls
+  }
+
   /** Lets something that is under way go on. */
   step(pick: number): void {
     this.node.turns.release(pick)
@@ -208,6 +228,7 @@ export class ModelWorld {
 
   /** Everything under way comes to its end, everybody comes back and takes all that there is: then nothing is missing. */
   async settle(): Promise<void> {
+    for (const when of ["before", "after"] as const) this.fail(when, 0)
     for (let round = 0; round < 30; round++) {
       for (let turns = 0; this.node.turns.size > 0 && turns < 20_000; turns++) {
         this.node.turns.release(0)
@@ -295,7 +316,10 @@ export class ModelWorld {
     if (session === undefined || session.sentAway || position === undefined) return
     if (session.closedAt !== undefined && now - session.closedAt > WINDOW_MS) return
     let missed = 0
-    for (const { room, from } of new Set([...before, ...session.rooms()])) {
+    const known = new Set([...before, ...session.rooms()])
+    const knownRooms = new Set(Array.from(known, ({ room }) => room))
+    for (const room of session.wanted) if (!knownRooms.has(room)) known.add({ room, from: 0 })
+    for (const { room, from } of known) {
       const after = Math.max(from, position)
       const said = this.node.published.filter(
         ({ publish: { histories, message }, published: { offset } }) =>
@@ -314,6 +338,7 @@ export class ModelWorld {
     if (gate?.overflowed === true) this.count("overflowed")
     if (session === undefined) return
     const model = this.sessions.get(session.id) ?? new ModelSession()
+    model.wanted.add(userRoom(connection.userId))
     this.sessions.set(session.id, model)
     if (!connection.closed) model.closedAt = undefined
     const lost = model.look(connection, this.newest())

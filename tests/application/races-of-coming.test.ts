@@ -1,5 +1,6 @@
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import { TestClock } from "effect/testing"
 import { describe } from "vitest"
 import { engineEvents } from "#application/engine-events.ts"
 import type { LocalConnection } from "#application/local-connections.ts"
@@ -9,8 +10,9 @@ import { SessionStore } from "#application/ports/session-store.ts"
 import { enterRoom, exitRoom } from "#application/room-membership.ts"
 import type { Services } from "#application/services.ts"
 import { closeConnection } from "#application/use-cases/close-connection.ts"
+import { tendConnections } from "#application/use-cases/tend-connections.ts"
 import { connect } from "./node-fixture.ts"
-import { openClient } from "./opened-client.ts"
+import { type OpenedClient, openClient } from "./opened-client.ts"
 import { A, away, B, close, GRACE_MS, listening, openOrClose, pass, test } from "./race-fixture.ts"
 
 describe("a takeover", () => {
@@ -111,6 +113,30 @@ describe("a takeover", () => {
   )
 })
 
+describe("a position", () => {
+  test(
+    "stays young in quiet rooms however often its client comes back, whole each time",
+    Effect.gen(function* () {
+      const { recordTtlMs } = yield* Engine
+      yield* TestClock.setTime(2 * recordTtlMs)
+      let client = yield* openClient("c0")
+      yield* enterRoom(client.connection, A, "rule")
+      const recovered: unknown[] = []
+      for (let i = 1; i <= 8; i++) {
+        yield* TestClock.adjust(0.4 * recordTtlMs)
+        yield* tendConnections()
+        yield* close(client, "kept")
+        client = yield* openClient(`c${i}`, { earlier: client })
+        recovered.push(client.ready["recovered"])
+      }
+      assert.deepStrictEqual(
+        recovered,
+        Array.from({ length: 8 }, () => true),
+      )
+    }),
+  )
+})
+
 describe("presence", () => {
   test(
     "of who came back too late says no join after its leave, though it goes while the joins are told",
@@ -186,6 +212,87 @@ describe("presence", () => {
         )
         assert.deepStrictEqual(words.toSorted(), ["room:joined a", "room:joined b"])
       }).pipe(Effect.provideService(Engine, engine))
+    }),
+  )
+
+  const wordsOf = (
+    racing: (first: OpenedClient, comeBack: Effect.Effect<void>) => Effect.Effect<unknown, never, Services>,
+  ) =>
+    Effect.gen(function* () {
+      const { engine, words } = yield* listening
+      yield* Effect.gen(function* () {
+        const context = yield* Effect.context<Services>()
+        const first = yield* openClient("c1")
+        yield* enterRoom(first.connection, A, "rule")
+        words.length = 0
+        const comeBack = Effect.gen(function* () {
+          yield* openClient("c2", { earlier: first })
+          yield* close(first, "taken")
+        })
+        yield* racing(first, Effect.orDie(Effect.provideContext(comeBack, context)))
+        yield* pass(GRACE_MS)
+      }).pipe(Effect.provideService(Engine, engine))
+      return words
+    })
+
+  test(
+    "says once that somebody joined a room whose session was taken over in the midst of it",
+    Effect.gen(function* () {
+      const sessions = yield* SessionStore
+      const words = yield* wordsOf(({ connection }, comeBack) =>
+        Effect.exit(enterRoom(connection, B, "rule")).pipe(
+          Effect.provideService(SessionStore, {
+            ...sessions,
+            join: (...args) => Effect.tap(sessions.join(...args), () => comeBack),
+          }),
+        ),
+      )
+      assert.deepStrictEqual(words, ["room:joined b"])
+    }),
+  )
+
+  test(
+    "says once that somebody joined a room whose place there was taken over before it was told",
+    Effect.gen(function* () {
+      const directory = yield* ConnectionDirectory
+      const words = yield* wordsOf(({ connection }, comeBack) =>
+        Effect.exit(enterRoom(connection, B, "rule")).pipe(
+          Effect.provideService(ConnectionDirectory, {
+            ...directory,
+            join: (...args) => Effect.tap(directory.join(...args), () => comeBack),
+          }),
+        ),
+      )
+      assert.deepStrictEqual(words, ["room:joined b"])
+    }),
+  )
+
+  test(
+    "says once that somebody left a room whose session was taken over in the midst of it",
+    Effect.gen(function* () {
+      const sessions = yield* SessionStore
+      const words = yield* wordsOf(({ connection }, comeBack) =>
+        Effect.exit(exitRoom(connection, A)).pipe(
+          Effect.provideService(SessionStore, {
+            ...sessions,
+            leave: (...args) => Effect.tap(sessions.leave(...args), () => comeBack),
+          }),
+        ),
+      )
+      assert.deepStrictEqual(words, ["room:left a"])
+    }),
+  )
+
+  test(
+    "says that somebody left a room whose leave got no further than its session, once it comes back without it",
+    Effect.gen(function* () {
+      const words = yield* wordsOf(({ connection }, comeBack) =>
+        Effect.exit(exitRoom(connection, A)).pipe(
+          Effect.updateService(ConnectionDirectory, (directory) => ({ ...directory, leave: () => away })),
+          Effect.andThen(comeBack),
+        ),
+      )
+      assert.deepStrictEqual(words, ["room:left a"])
     }),
   )
 

@@ -9,14 +9,19 @@ import { MessageLog } from "#application/ports/message-log.ts"
 import { Revocations } from "#application/ports/revocations.ts"
 import { SessionStore } from "#application/ports/session-store.ts"
 import { TokenVerifier } from "#application/ports/token-verifier.ts"
-import { enterRoom } from "#application/room-membership.ts"
+import { enterRoom, exitRoom } from "#application/room-membership.ts"
+import type { Services } from "#application/services.ts"
+import { joinRoom } from "#application/use-cases/join-room.ts"
 import { obeyCommand } from "#application/use-cases/obey-command.ts"
 import { readHistory } from "#application/use-cases/read-history.ts"
 import { refreshToken } from "#application/use-cases/refresh-token.ts"
+import type { Refusal } from "#domain/errors.ts"
 import { DEFAULT_LIMITS } from "#domain/limits.ts"
 import { formatOffset } from "#domain/offset.ts"
+import { messageTo } from "#tests/domain/made.ts"
 import { connect, SESSION_ID } from "./node-fixture.ts"
-import { A, away, openOrClose, pass, rules, test } from "./race-fixture.ts"
+import { type OpenedClient, openClient } from "./opened-client.ts"
+import { A, away, close, openOrClose, pass, rules, test } from "./race-fixture.ts"
 
 describe("a history", () => {
   test(
@@ -119,6 +124,59 @@ describe("a join", () => {
       for (let i = 0; i < 3; i++) yield* pass(1_000)
       assert.isFalse((yield* sessions.read(SESSION_ID))?.session.rooms.has(A))
       assert.strictEqual(yield* directory.memberCount(A), 0)
+    }),
+  )
+
+  test(
+    "of a room whose leave failed half-way counts, the earlier one too: who comes back has missed nothing of it",
+    Effect.gen(function* () {
+      const engine = yield* Engine
+      const publish = (id: string) =>
+        engine.publish({
+          message: { ...messageTo([A]), id, data: JSON.stringify(id) },
+          histories: [{ size: 10, ttlMs: 3_600_000 }],
+          idempotency: undefined,
+        })
+      const halfWay: readonly ((client: OpenedClient) => Effect.Effect<unknown, Refusal, Services>)[] = [
+        ({ connection }) =>
+          exitRoom(connection, A).pipe(
+            Effect.updateService(SessionStore, (sessions) => ({
+              ...sessions,
+              leave: (...args) => Effect.andThen(sessions.leave(...args), away),
+            })),
+          ),
+        ({ connection }) =>
+          exitRoom(connection, A).pipe(
+            Effect.updateService(ConnectionDirectory, (directory) => ({
+              ...directory,
+              leave: (...args) => Effect.andThen(directory.leave(...args), away),
+            })),
+          ),
+      ]
+      const joins = [
+        (client: OpenedClient) =>
+          joinRoom({ connection: client.connection, room: A, since: undefined, recent: undefined }),
+        (client: OpenedClient) => enterRoom(client.connection, A, "api"),
+        // Nobody asks again: it is a member here all the same.
+        () => pass(1_000),
+      ]
+      for (const [i, leave] of halfWay.entries())
+        for (const [k, join] of joins.entries()) {
+          const first = yield* openClient(`first ${i} ${k}`)
+          yield* enterRoom(first.connection, A, "rule")
+          yield* Effect.flip(leave(first))
+          yield* join(first)
+          const directory = yield* ConnectionDirectory
+          assert.deepStrictEqual((yield* directory.connection(first.connection.id))?.rooms, [A])
+          yield* close(first, "kept")
+          yield* publish(`missed ${i} ${k}`)
+          const second = yield* openClient(`second ${i} ${k}`, { earlier: first })
+          assert.deepStrictEqual(
+            [second.ready["recovered"], second.ready["rooms"], second.sent.map(({ data }) => data)],
+            [true, [A], [`"missed ${i} ${k}"`]],
+          )
+          yield* close(second, "ended")
+        }
     }),
   )
 })

@@ -51,6 +51,16 @@ const actionsOf = (clients: number, rooms: readonly RoomName[]) => {
     [1, does("pass", fc.record({ ms: fc.constantFrom(1, 5_000, 30_000, 61_000, 121_000, 310_000) }))],
     [1, does("tend", NOTHING)],
     [1, does("send away", fc.record({ client }))],
+    [
+      4,
+      does(
+        "fail",
+        fc.record({
+          when: fc.constantFrom("before" as const, "after" as const),
+          calls: fc.integer({ min: 1, max: 4 }),
+        }),
+      ),
+    ],
   ] as const
 }
 
@@ -66,7 +76,7 @@ const scenario = fc
     warm: fc.boolean(),
     clients: fc.integer({ min: 1, max: 3 }),
     rooms: fc.subarray(ROOMS, { minLength: 1 }),
-    factors: fc.array(fc.constantFrom(0, 1, 1, 5), { minLength: 14, maxLength: 14 }),
+    factors: fc.array(fc.constantFrom(0, 1, 1, 5), { minLength: 15, maxLength: 15 }),
   })
   .chain(({ clients, factors, rooms, warm }) => {
     const weighted = actionsOf(clients, rooms).map(([weight, arbitrary], i) => ({
@@ -126,6 +136,8 @@ const run = async (world: ModelWorld, what: Action): Promise<void> => {
       return await world.pass(what.ms)
     case "tend":
       return world.tend()
+    case "fail":
+      return world.fail(what.when, what.calls)
     case "send away":
       return world.sendAway(of(what.client))
   }

@@ -4,6 +4,7 @@ import { ConnectionDirectory } from "#application/ports/connection-directory.ts"
 import { Engine } from "#application/ports/engine.ts"
 import { MessageLog } from "#application/ports/message-log.ts"
 import { SessionStore } from "#application/ports/session-store.ts"
+import { Refusal, type Refused } from "#domain/errors.ts"
 
 /** Requests and answers under way, each of which goes on when the test says so, in any order. */
 export class Turns {
@@ -11,6 +12,8 @@ export class Turns {
   changes = 0
   private readonly waiting = new Set<() => void>()
   private over = false
+  /** So many calls from now on get no answer: not carried out, or carried out all the same. */
+  readonly failing = { before: 0, after: 0 }
 
   get size(): number {
     return this.waiting.size
@@ -25,6 +28,8 @@ export class Turns {
   /** Nothing waits any more, now and later: the test is over. */
   end(): void {
     this.over = true
+    this.failing.before = 0
+    this.failing.after = 0
     for (const go of [...this.waiting]) go()
   }
 
@@ -42,11 +47,21 @@ export class Turns {
   })
 
   /** Done some time after it was asked for, and answered some time after it was done. */
-  slow<A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+  slow<A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, E | Refused<"engine_unavailable">, R> {
     return this.wait.pipe(
+      Effect.andThen(this.unless("before")),
       Effect.andThen(work),
       Effect.tap(() => this.wait),
+      Effect.tap(() => this.unless("after")),
     )
+  }
+
+  private unless(when: "before" | "after"): Effect.Effect<void, Refused<"engine_unavailable">> {
+    return Effect.suspend(() => {
+      if (this.failing[when] === 0) return Effect.void
+      this.failing[when]--
+      return Effect.fail(new Refusal("engine_unavailable", "no answer"))
+    })
   }
 }
 
@@ -62,7 +77,7 @@ export const slowPorts = (turns: Turns): Layer.Layer<Ports, never, Ports> =>
       const directory = yield* ConnectionDirectory
       const slow =
         <A extends readonly unknown[], B, E>(call: (...args: A) => Effect.Effect<B, E>) =>
-        (...args: A): Effect.Effect<B, E> =>
+        (...args: A): Effect.Effect<B, E | Refused<"engine_unavailable">> =>
           turns.slow(call(...args))
       return yield* Layer.build(
         Layer.mergeAll(

@@ -114,6 +114,23 @@ describe.concurrent("a Redis that comes back", () => {
     await settle(300)
     expect([client.recovered, seen(client)]).toEqual([[false, false], [0]])
   })
+
+  it("with a file that lost a join begins a new life: nobody comes back without a room, and is told that it missed nothing", async () => {
+    await using cluster = await startCluster(1, { redisArgs: FILE })
+    const node = nodeAt(cluster, 0)
+    const client = await cluster.member(node, "ann", ["open:b"], STAYS_AWAY)
+    const { bringBack } = copyFile(cluster.redis)
+    expect((await client.ask("room:join", { room: "open:a" })).ok).toBe(true)
+    await cluster.redis.restart(bringBack)
+    await isReady(node)
+    client.drop()
+    await settle(100)
+    await cluster.surely(to, "missed")
+    comeBack(client)
+    await connected(client, 2)
+    await settle(500)
+    expect([client.recovered, client.closings[0]?.code, seen(client)]).toEqual([[false, false], "new_epoch", []])
+  })
 })
 
 describe.concurrent("a store that was emptied", () => {

@@ -41,7 +41,7 @@ describe.concurrent("two nodes", () => {
     await isReady(stopped)
     await settle(1_500)
     for (const id of sessions) {
-      const key = `roomcast:session:{${id}}`
+      const key = `roomcast:{1.0}:session:${id}`
       const session = await cluster.redis.client.hgetall(key)
       expect(session).toMatchObject({ owner: "2", "room:open:a": expect.any(String) })
       expect(Object.keys(session)).not.toContain("room:open:late")

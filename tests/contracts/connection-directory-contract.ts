@@ -250,9 +250,11 @@ export const connectionDirectoryContract = (name: string, layer: Layer.Layer<Con
     test("lets a departing connection leave a room and join none", (directory) =>
       Effect.gen(function* () {
         yield* directory.register(entry("c1", { rooms: ["a", "b"] }))
+        expect(yield* directory.join("c1", room("d"))).toBe(true)
+        yield* directory.leave("c1", room("d"))
         yield* directory.depart("c1", GRACE_MS)
         yield* directory.depart("c1", GRACE_MS)
-        yield* directory.join("c1", room("c"))
+        expect(yield* directory.join("c1", room("c"))).toBe(false)
         yield* directory.leave("c1", room("a"))
         expect((yield* directory.rooms({}, FIRST)).items).toEqual([{ room: "b", memberCount: 1 }])
       }))
@@ -298,8 +300,8 @@ export const connectionDirectoryContract = (name: string, layer: Layer.Layer<Con
       Effect.gen(function* () {
         for (const id of ["c1", "c2", "c3"]) yield* directory.register(entry(id, { rooms: ["a"] }))
         for (const id of ["c1", "c2", "c3"]) yield* directory.depart(id, id === "c3" ? 10 : 0)
-        expect((yield* directory.register(entry("c1", { rooms: ["a"] }))).stayed).toBe(true)
-        expect((yield* directory.register(entry("c4", { rooms: ["a"] }), ["c0", "c2"])).stayed).toBe(true)
+        expect((yield* directory.register(entry("c1", { rooms: ["a"] }))).formerRooms).toEqual(["a"])
+        expect((yield* directory.register(entry("c4", { rooms: ["a"] }), ["c0", "c2"])).formerRooms).toEqual(["a"])
         expect(ids(yield* left(directory))).toEqual(["c3"])
         expect(ids((yield* directory.members(room("a"), FIRST)).items)).toEqual(["c1", "c4"])
       }))
@@ -311,14 +313,17 @@ export const connectionDirectoryContract = (name: string, layer: Layer.Layer<Con
         yield* directory.depart("c1", 0)
         yield* directory.depart("c2", 0)
         expect(ids(yield* left(directory))).toEqual(["c2"])
-        expect((yield* directory.register(entry("c3"), ["c1"])).stayed).toBe(false)
+        expect((yield* directory.register(entry("c3"), ["c1"])).formerRooms).toEqual([])
       }))
 
-    test("says whether a connection that another takes the place of was there still", (directory) =>
+    test("says which rooms the connections were in still that another takes the place of", (directory) =>
       Effect.gen(function* () {
-        yield* directory.register(entry("c1", { rooms: ["a"] }))
-        expect((yield* directory.register(entry("c2", { rooms: ["a"] }), ["c0", "c1"])).stayed).toBe(true)
-        expect((yield* directory.register(entry("c3", { rooms: ["a"] }), ["c0", "c1"])).stayed).toBe(false)
+        yield* directory.register(entry("c0", { rooms: ["b"] }))
+        yield* directory.register(entry("c1", { rooms: ["b", "c"] }))
+        yield* directory.depart("c0", GRACE_MS)
+        const second = yield* directory.register(entry("c2", { rooms: ["a"] }), ["c0", "c1"])
+        expect([...second.formerRooms].sort()).toEqual(["b", "c"])
+        expect((yield* directory.register(entry("c3", { rooms: ["a"] }), ["c0", "c1"])).formerRooms).toEqual([])
         expect(yield* directory.connection("c1")).toBeUndefined()
         expect(yield* directory.countOf("ana")).toBe(2)
         expect(ids((yield* directory.members(room("a"), FIRST)).items)).toEqual(["c2", "c3"])
@@ -353,7 +358,7 @@ export const connectionDirectoryContract = (name: string, layer: Layer.Layer<Con
         yield* directory.register(entry("c1", { rooms: ["a"] }))
         yield* directory.remove("c1")
         yield* directory.remove("c1")
-        yield* directory.join("c1", room("a"))
+        expect(yield* directory.join("c1", room("a"))).toBe(false)
         yield* directory.leave("c1", room("a"))
         yield* directory.depart("c1", GRACE_MS)
         yield* directory.changeTransport("c1", "polling")

@@ -4,7 +4,7 @@ import { afterAll, expect, it } from "vitest"
 import { Engine } from "#application/ports/engine.ts"
 import { redisLayer } from "#tests/contracts/redis-fixture.ts"
 import { startRedis } from "#tests/support/redis-server.ts"
-import { until } from "#tests/support/until.ts"
+import { settle, until } from "#tests/support/until.ts"
 
 const server = await startRedis()
 afterAll(() => server.stop())
@@ -43,6 +43,36 @@ it("writes a node's entries again where its lease lapses once more while they ar
   ends.shift()?.()
   await until("them to be written once more", () => ends.length === 1)
   expect([missed, engine.isFresh()]).toEqual([[true, true], false])
+  ends.shift()?.()
+  await until("the node to be fresh again", () => engine.isFresh())
+  await runtime.dispose()
+})
+
+it("looks again for what a break has kept from it that came while it still looked for what another one had", async () => {
+  const prefix = `breaks-${randomBytes(4).toString("hex")}`
+  const runtime = ManagedRuntime.make(redisLayer(server.url, { prefix, leaseMs: 60_000 }))
+  const engine = await runtime.runPromise(Engine)
+  const ends: (() => void)[] = []
+  const taken: string[] = []
+  engine.start({
+    deliver: () => {},
+    hole: () => {},
+    newEpoch: () => {},
+    taken: (id) => taken.push(id),
+    missed: () => new Promise((resolve) => ends.push(() => resolve(true))),
+  })
+  await until("the node to be fresh", () => engine.isFresh())
+  const cut = () => server.client.call("CLIENT", "KILL", "TYPE", "pubsub")
+  await cut()
+  await until("the first look", () => ends.length === 1)
+  await cut()
+  // What is said here it cannot have heard, and the look under way may be past it.
+  await server.client.publish(`${prefix}:taken`, "unheard 2")
+  await until("it to hear again", async () => (await server.client.publish(`${prefix}:taken`, "heard 2")) > 0)
+  await settle(500)
+  ends.shift()?.()
+  await until("the second look", () => ends.length === 1)
+  expect([taken.includes("unheard"), engine.isFresh()]).toEqual([false, false])
   ends.shift()?.()
   await until("the node to be fresh again", () => engine.isFresh())
   await runtime.dispose()

@@ -235,6 +235,47 @@ describe("a Redis Cluster", () => {
     expect(one.taken).toEqual(["s1 2", "s1 3"])
   })
 
+  it("begins a new life with whoever follows the server that a session is on: it may lack a room of it", async () => {
+    const prefix = `cluster-${randomBytes(4).toString("hex")}`
+    const node = await startNode(cluster.url, { prefix, partitions: 1 })
+    ends.push(node.end)
+    const ids = Array.from({ length: 8 }, (_, i) => `${i}`.padStart(27, "s"))
+    for (const id of ids) {
+      const session = {
+        id,
+        owner: 1,
+        userId: "ann",
+        node: "n",
+        connectionIds: ["c"],
+        rooms: new Map(),
+        info: undefined,
+      }
+      await node.runtime.runPromise(node.sessions.open(session))
+    }
+    const serverOf = async (id: string): Promise<RedisProcess> => {
+      for (const each of cluster.nodes) {
+        const isMaster = String(await each.client.call("ROLE")).startsWith("master")
+        if (isMaster && (await each.client.keys(`${prefix}*${id}*`)).length > 0) return each
+      }
+      throw new Error(`no server has session ${id}`)
+    }
+    // Where there is one, a server that nothing of the partition is on.
+    const ofPartition = await cluster.masterOf("{1.0}")
+    const servers = await Promise.all(ids.map(serverOf))
+    const other = Math.max(
+      0,
+      servers.findIndex((server) => server !== ofPartition),
+    )
+    const [id = "", server = ofPartition] = [ids[other], servers[other]]
+    const replica = await cluster.replicaOf(server)
+    const before = node.engine.epoch()
+    await replica.client.call("CLUSTER", "FAILOVER")
+    await until("the replica to be the master", async () => (await serverOf(id)) === replica, FAILOVER_MS)
+    const read = () => node.runtime.runPromise(node.sessions.read(id)).catch(() => undefined)
+    await until("it to be read", async () => (await read()) !== undefined, FAILOVER_MS)
+    expect([node.engine.epoch() === before, node.told]).toEqual([false, ["new epoch"]])
+  })
+
   it("waits for replicas, of whoever is the master", async () => {
     const { nodes, one, rooms } = await twoNodes({ waitReplicas: 1 })
     await everybodyHears(nodes, rooms)
