@@ -6,11 +6,13 @@ import { type RedisServer, startRedis } from "#tests/support/redis-server.ts"
 import { until } from "#tests/support/until.ts"
 
 let redis: RedisServer
+/** For who cuts subscriptions: a word of presence that nobody hears is not said again. */
+let ofDeaf: RedisServer
 const started: Gateway[] = []
 
-const nodes = async (count: number, prefix: string): Promise<Gateway[]> => {
+const nodes = async (count: number, prefix: string, { url } = redis): Promise<Gateway[]> => {
   const made = await Promise.all(
-    Array.from({ length: count }, () => startNode({ engine: "redis", redis: { url: redis.url, prefix } })),
+    Array.from({ length: count }, () => startNode({ engine: "redis", redis: { url, prefix } })),
   )
   started.push(...made)
   return made
@@ -18,6 +20,7 @@ const nodes = async (count: number, prefix: string): Promise<Gateway[]> => {
 
 beforeAll(async () => {
   redis = await startRedis()
+  ofDeaf = await startRedis()
 })
 afterAll(async () => {
   closeClients()
@@ -25,7 +28,7 @@ afterAll(async () => {
     node.process.kill("SIGCONT")
     node.process.kill("SIGKILL")
   }
-  await redis.stop()
+  await Promise.all([redis.stop(), ofDeaf.stop()])
 })
 
 const told = (client: Client, event: string, userId: string): number =>
@@ -89,14 +92,14 @@ describe.concurrent("a node", { timeout: 90_000 }, () => {
   })
 
   it("that hears nothing is asked in vain, which is said, and applies a revocation when it hears again", async () => {
-    const [a, b] = (await nodes(2, "deaf")) as [Gateway, Gateway]
+    const [a, b] = (await nodes(2, "deaf", ofDeaf)) as [Gateway, Gateway]
     const client = await connectClient(a, "deaf", { rooms: ["open:r"], reconnection: false })
     a.process.kill("SIGSTOP")
     const put = await b.call("PUT", "/v1/users/deaf/rooms/open%3Aother")
     expect([put.status, put.body.code]).toEqual([503, "engine_unavailable"])
     const made = await b.call("POST", "/v1/revocations", { userId: "deaf", issuedBefore: Date.now() + 1_000 })
     expect([made.status, made.body.outcome]).toEqual([503, "unknown"])
-    await redis.client.client("KILL", "TYPE", "PUBSUB")
+    await ofDeaf.client.client("KILL", "TYPE", "PUBSUB")
     a.process.kill("SIGCONT")
     await until("the revoked one to be closed", () => client.closings.length > 0, 30_000)
     expect(client.closings).toMatchObject([{ code: "revoked" }])
