@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
+import { exitRoom } from "#application/exit-room.ts"
 import type { LocalConnection } from "#application/local-connections.ts"
-import { exitRoom } from "#application/room-membership.ts"
 import type { RoomName } from "#domain/room.ts"
 
 /** A client leaves a room; one that it is not in changes nothing. */

@@ -7,7 +7,7 @@ import type { Ids } from "#application/ports/ids.ts"
 import type { SessionStore } from "#application/ports/session-store.ts"
 import type { Settings } from "#application/ports/settings.ts"
 import { announceLeft } from "#application/presence.ts"
-import { settleChange } from "#application/room-membership.ts"
+import { settleChange } from "#application/stored-membership.ts"
 import { writeOff } from "#application/write-off.ts"
 import type { Refused } from "#domain/errors.ts"
 
