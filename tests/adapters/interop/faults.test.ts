@@ -22,6 +22,7 @@ const published = (...args: unknown[]): Buffer => {
 describe("Redis away", () => {
   it("keeps clients connected, ends nothing where it dies under answers, and what is emitted later is heard again", async () => {
     const first = await startRedis()
+    onEnd(() => first.stop())
     const node = await startNode(first)
     const ann = await node.connect("ann", { rooms: ["plain:a"] })
     const events = listen(ann)
