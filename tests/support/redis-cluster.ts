@@ -42,20 +42,22 @@ const slotsOf = async (node: RedisProcess): Promise<{ first: number; last: numbe
 
 /** Three masters with a replica each, put together by hand, so that each bus has a free port of its own. */
 export const startRedisCluster = async (tls?: TlsFiles): Promise<RedisCluster> => {
-  const busPorts = await Promise.all(Array.from({ length: 2 * MASTERS }, freePort))
-  const nodes = await Promise.all(
-    busPorts.map((busPort) =>
-      startProcess({
-        args: (port, directory) => [
+  const busPorts: number[] = []
+  const startNode = (i: number) =>
+    startProcess({
+      args: async (port, directory) => {
+        const busPort = await freePort()
+        busPorts[i] = busPort
+        return [
           ...["--bind", "127.0.0.1", "--dir", directory, "--save", "", ...(tls?.args(port) ?? ["--port", `${port}`])],
           ...["--cluster-enabled", "yes", "--cluster-port", `${busPort}`, "--cluster-config-file", "nodes.conf"],
           ...["--cluster-node-timeout", "1500", "--cluster-replica-validity-factor", "0"],
           ...["--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"],
-        ],
-        ...(tls !== undefined && { connect: { tls: { ca: tls.ca } } }),
-      }),
-    ),
-  )
+        ]
+      },
+      ...(tls !== undefined && { connect: { tls: { ca: tls.ca } } }),
+    })
+  const nodes = await Promise.all(Array.from({ length: 2 * MASTERS }, (_, i) => startNode(i)))
   const run = (node: RedisProcess, ...args: (string | number)[]) => node.client.call("CLUSTER", ...args)
   for (const [i, node] of nodes.entries()) await run(node, "SET-CONFIG-EPOCH", i + 1)
   const masters = nodes.slice(0, MASTERS)

@@ -33,33 +33,60 @@ export interface RedisProcess {
 }
 
 interface Start {
-  readonly args: (port: number, directory: string) => readonly string[]
+  readonly args: (port: number, directory: string) => readonly string[] | Promise<readonly string[]>
   readonly connect?: Pick<CommonRedisOptions, "password"> & { readonly tls?: ConnectionOptions }
 }
 
+/** A port that was free may be somebody else's when it is listened at. */
+const TRIES = 5
+
 /** One `redis-server` of the test's own, on a free port and in a directory of its own. */
-export const startProcess = async ({ args, connect = {} }: Start): Promise<RedisProcess> => {
+export const startProcess = async (start: Start): Promise<RedisProcess> => {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await tryProcess(start)
+    } catch (error) {
+      if (tries === TRIES) throw error
+    }
+  }
+}
+
+const tryProcess = async ({ args, connect = {} }: Start): Promise<RedisProcess> => {
   const port = await freePort()
   const directory = mkdtempSync(join(tmpdir(), "roomcast-redis-"))
   let child: ChildProcess
   let ended: Promise<void>
   const client = new Redis({ port, host: "127.0.0.1", retryStrategy: () => 50, commandTimeout: 3_000, ...connect })
   client.on("error", () => {})
+  const given = await args(port, directory)
   const start = async () => {
-    child = spawn("redis-server", args(port, directory), { stdio: "ignore" })
-    ended = new Promise((resolve) => child.once("exit", () => resolve()))
-    const answers = () =>
-      client.ping().then(
+    const started = spawn("redis-server", given, { stdio: "ignore" })
+    child = started
+    ended = new Promise((resolve) => started.once("exit", () => resolve()))
+    const answers = () => {
+      if (started.exitCode !== null) throw new Error(`redis-server ended with ${started.exitCode}: ${given.join(" ")}`)
+      return client.ping().then(
         () => true,
         () => false,
       )
+    }
     await until("redis-server to answer", answers, 60_000)
   }
   const kill = async () => {
     child.kill("SIGKILL")
     await ended
   }
-  await start()
+  const stop = async () => {
+    client.disconnect()
+    await kill()
+    rmSync(directory, { recursive: true, force: true })
+  }
+  try {
+    await start()
+  } catch (error) {
+    await stop()
+    throw error
+  }
   return {
     port,
     directory,
@@ -71,10 +98,6 @@ export const startProcess = async ({ args, connect = {} }: Start): Promise<Redis
       meanwhile?.()
       await start()
     },
-    stop: async () => {
-      client.disconnect()
-      await kill()
-      rmSync(directory, { recursive: true, force: true })
-    },
+    stop,
   }
 }
