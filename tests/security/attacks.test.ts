@@ -225,7 +225,7 @@ describe("an attack on stock Socket.IO", () => {
             ? "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\n"
             : "GET /socket.io/?EIO=4&transport=websocket&sid=nope HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\nSec-WebSocket-Version: 13\r\n\r\n",
         )
-        await until("the socket to be closed", () => socket.destroyed, 20_000)
+        await until("the socket to be closed", () => socket.destroyed, 15_000)
         return text.slice(0, "HTTP/1.1 400".length)
       })
       expect(new Set(await Promise.all(answers))).toEqual(new Set(["HTTP/1.1 408", "HTTP/1.1 400"]))
