@@ -1,4 +1,7 @@
 import { describe, expect, it } from "vitest"
+import { RedisStore } from "#adapters/redis/redis-store.ts"
+import type { RoomName } from "#domain/room.ts"
+import { publishTo } from "#tests/contracts/engine-contract.ts"
 import type { Client } from "#tests/support/client.ts"
 import { connected } from "#tests/support/client.ts"
 import {
@@ -12,6 +15,7 @@ import {
   startCluster,
 } from "#tests/support/cluster.ts"
 import type { Gateway } from "#tests/support/gateway.ts"
+import { startNode } from "#tests/support/redis-node.ts"
 import { faultsOf, NO_FAULTS } from "#tests/support/tally.ts"
 import { settle, until } from "#tests/support/until.ts"
 
@@ -92,6 +96,39 @@ describe.concurrent("a node whose subscription was cut", () => {
     ])
     expect([ofLong.recovered, seen(ofLong)]).toEqual([[false], [0, 1, 2, 3, 4, 5]])
   })
+})
+
+/** A node whose messages get into the logs, and whose publications nobody hears. */
+const startUnheard = async ({ redis }: Cluster) => {
+  const node = await startNode(redis.url, { prefix: "roomcast", beatMs: 2_000, leaseMs: 10_000 })
+  const { state } = await node.runtime.runPromise(RedisStore)
+  for (const partition of state.partitions) Object.assign(partition, { channel: () => "nobody" })
+  return {
+    push: (room: string, data: number) => {
+      const history = { size: 50_000, ttlMs: 3_600_000 }
+      return node.send(publishTo([room as RoomName], { id: `unheard-${data}`, event: "e", data: `${data}`, history }))
+    },
+    [Symbol.asyncDispose]: () => node.end(),
+  }
+}
+
+it.concurrent("a message that a subscription does not bring, and is up all the while, comes from the log before the next one", async () => {
+  await using cluster = await startCluster(1)
+  await using unheard = await startUnheard(cluster)
+  const node = nodeAt(cluster, 0)
+  const client = await cluster.client(node, "eve", { rooms: ["open:a"] })
+  const other = await cluster.client(node, "fay", { rooms: ["open:b"] })
+  for (let i = 0; i < 40; i++) {
+    if (i % 4 === 1 || i % 4 === 2) await unheard.push("open:a", i)
+    else await node.push({ rooms: ["open:a"] }, "e", i)
+    await node.push({ rooms: ["open:b"] }, "e", i)
+  }
+  for (const each of [client, other]) await arrived(each, 40)
+  await settle(100)
+  for (const each of [client, other]) {
+    expect(seen(each)).toEqual(numbers(40))
+    expect([each.recovered, each.disconnects]).toEqual([[false], []])
+  }
 })
 
 describe("a replay beside a room that is busy", () => {
