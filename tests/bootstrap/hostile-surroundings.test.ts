@@ -7,7 +7,7 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { jwtVerify } from "jose"
 import { afterAll, describe, expect, it } from "vitest"
-import { freePort } from "#tests/support/gateway.ts"
+import { freePort } from "#tests/support/free-port.ts"
 import { runCli } from "#tests/support/run-cli.ts"
 import { until } from "#tests/support/until.ts"
 

@@ -1,5 +1,5 @@
 import { afterEach, expect, it } from "vitest"
-import { freePort } from "#tests/support/gateway.ts"
+import { freePort } from "#tests/support/free-port.ts"
 import { type RunningCli, startCli } from "#tests/support/run-cli.ts"
 import { until } from "#tests/support/until.ts"
 

@@ -1,12 +1,12 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { randomBytes } from "node:crypto"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as Effect from "effect/Effect"
 import { signToken, type TokenContent } from "#adapters/jose/sign-token.ts"
 import type { ConfigInput } from "#bootstrap/config-schema.ts"
+import { freePort } from "./free-port.ts"
 import { roundRobinTcp } from "./round-robin-tcp.ts"
 import { testRedis } from "./test-redis.ts"
 import { until } from "./until.ts"
@@ -23,17 +23,6 @@ export const COMMANDS = {
   node: [join(ROOT, "node_modules/node/bin/node"), []],
   deno: [join(ROOT, "node_modules/.bin/deno"), ["run", "-A", "--no-check"]],
 } as const
-
-export const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const server = createServer().once("error", reject)
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address()
-      server.close(() =>
-        typeof address === "object" && address !== null ? resolve(address.port) : reject(new Error("no port")),
-      )
-    })
-  })
 
 export interface Answer {
   readonly status: number

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import process from "node:process"
-import { freePort } from "./gateway.ts"
+import { freePort } from "./free-port.ts"
 import { until } from "./until.ts"
 
 export type Balancer = "nginx" | "haproxy"

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { join } from "node:path"
-import { COMMANDS, freePort, RUNTIME } from "./gateway.ts"
+import { freePort } from "./free-port.ts"
+import { COMMANDS, RUNTIME } from "./gateway.ts"
 import type { SocketioNodeOptions } from "./socketio-node.ts"
 import { until } from "./until.ts"
 

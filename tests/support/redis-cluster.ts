@@ -1,5 +1,6 @@
 import { Command } from "ioredis"
-import { freePort, type RedisProcess, startProcess } from "./redis-process.ts"
+import { freePort } from "./free-port.ts"
+import { type RedisProcess, startProcess } from "./redis-process.ts"
 import type { TlsFiles } from "./tls-files.ts"
 import { until } from "./until.ts"
 

@@ -1,21 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
-import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { ConnectionOptions } from "node:tls"
 import { type CommonRedisOptions, Redis } from "ioredis"
+import { freePort } from "./free-port.ts"
 import { until } from "./until.ts"
-
-export const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once("error", reject)
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address()
-      server.close(() => (typeof address === "object" && address !== null ? resolve(address.port) : reject(address)))
-    })
-  })
 
 export interface RedisProcess {
   readonly port: number
@@ -37,21 +27,8 @@ interface Start {
   readonly connect?: Pick<CommonRedisOptions, "password"> & { readonly tls?: ConnectionOptions }
 }
 
-/** A port that was free may be somebody else's when it is listened at. */
-const TRIES = 5
-
 /** One `redis-server` of the test's own, on a free port and in a directory of its own. */
-export const startProcess = async (start: Start): Promise<RedisProcess> => {
-  for (let tries = 1; ; tries++) {
-    try {
-      return await tryProcess(start)
-    } catch (error) {
-      if (tries === TRIES) throw error
-    }
-  }
-}
-
-const tryProcess = async ({ args, connect = {} }: Start): Promise<RedisProcess> => {
+export const startProcess = async ({ args, connect = {} }: Start): Promise<RedisProcess> => {
   const port = await freePort()
   const directory = mkdtempSync(join(tmpdir(), "roomcast-redis-"))
   let child: ChildProcess

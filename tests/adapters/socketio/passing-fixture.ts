@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import { connect, type Socket } from "node:net"
 import type { Duplex } from "node:stream"
-import { freePort } from "#tests/support/gateway.ts"
+import { freePort } from "#tests/support/free-port.ts"
 import { SECRET, spawnNode } from "#tests/support/passing-nodes.ts"
 import { type SocketioNode, type SocketioNodeOptions, startSocketioNode } from "#tests/support/socketio-node.ts"
 
