@@ -23,6 +23,9 @@ export class RedisFailure extends Error {
   }
 }
 
+/** The server's own word, and no failure of the driver or of the network. */
+const isReply = (error: unknown): error is Error => error instanceof Error && error.name === "ReplyError"
+
 /** How long replicas have to take what was written. */
 const WAIT_MS = 1_000
 
@@ -37,10 +40,18 @@ export class RedisCommands {
   private readonly client: Client
   private readonly limitHit: (limit: string) => void
   private readonly replicas: number
+  private readonly refused: (command: string, reason: string) => void
 
-  constructor(client: Client, limitHit: (limit: string) => void, replicas = 0) {
+  /** `refused` is told what the server itself refuses, but for what is asked again another way. */
+  constructor(
+    client: Client,
+    limitHit: (limit: string) => void,
+    refused: (command: string, reason: string) => void = () => {},
+    replicas = 0,
+  ) {
     this.client = client
     this.limitHit = limitHit
+    this.refused = refused
     this.replicas = replicas
   }
 
@@ -75,6 +86,7 @@ export class RedisCommands {
     } catch (error) {
       const failure = new RedisFailure(command, error)
       if (failure.isReplica) this.reconnect()
+      else if (isReply(error) && !failure.unknownScript) this.refused(command, error.message)
       throw failure
     } finally {
       this.inFlight--

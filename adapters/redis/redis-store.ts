@@ -16,6 +16,7 @@ import { RedisCommands } from "./redis-commands.ts"
 import { RedisPartition } from "./redis-partition.ts"
 import { ServerCheck, type UnsuitableServer } from "./server-check.ts"
 import { tellOutages } from "./tell-outages.ts"
+import { tellRefusals } from "./tell-refusals.ts"
 
 export interface RedisOptions {
   readonly address: ParsedAddress
@@ -199,9 +200,11 @@ export const redisStore = (options: RedisOptions): Layer.Layer<RedisStore, never
         return client
       })
       const client = yield* open
-      const commands = new RedisCommands(client, metrics.limitHit)
+      const refused = yield* tellRefusals()
+      const commands = new RedisCommands(client, metrics.limitHit, refused)
       const { waitReplicas } = options
-      const replicated = waitReplicas === 0 ? commands : new RedisCommands(yield* open, metrics.limitHit, waitReplicas)
+      const replicated =
+        waitReplicas === 0 ? commands : new RedisCommands(yield* open, metrics.limitHit, refused, waitReplicas)
       metrics.observe("redis_commands_in_flight", () =>
         replicated === commands ? commands.pending : commands.pending + replicated.pending,
       )

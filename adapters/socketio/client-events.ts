@@ -5,7 +5,7 @@ import type { LocalConnection } from "#application/local-connections.ts"
 import { EventHandlers } from "#application/ports/event-handlers.ts"
 import type { Metrics } from "#application/ports/metrics.ts"
 import { dispatchClientEvent } from "#application/use-cases/dispatch-client-event.ts"
-import { type Declined, errorBody, Refusal } from "#domain/errors.ts"
+import { type Declined, ERRORS, type ErrorBody, errorBody, Refusal } from "#domain/errors.ts"
 import { type Limits, TokenBucket } from "#domain/limits.ts"
 import { GATEWAY_EVENTS } from "./gateway-events.ts"
 import { LOG } from "./log.ts"
@@ -199,8 +199,14 @@ export class ClientEvents {
 
   private refuse(ack: ClientEvent["ack"], refusal: Refusal | Declined): void {
     this.options.metrics.errorAnswered(refusal._tag, "socketio")
-    ack?.({ ok: false, error: errorBody(refusal) })
+    ack?.({ ok: false, error: ackError(refusal) })
   }
+}
+
+/** What the engine is made of and what it said is for the log and for the backend, not for clients. */
+const ackError = (refusal: Refusal | Declined): ErrorBody => {
+  const body = errorBody(refusal)
+  return refusal._tag === "engine_unavailable" ? { ...body, message: ERRORS.engine_unavailable.title } : body
 }
 
 const refusalOf = (cause: Cause.Cause<Refusal | Declined>): Refusal | Declined => {

@@ -75,6 +75,30 @@ describe.each([
   })
 })
 
+describe("a Redis that is full", () => {
+  it("refuses what would fill it: the log says why, once, and clients are not told what the engine is made of", async () => {
+    await redis.client.config("SET", "maxmemory", "1mb")
+    try {
+      for (let i = 0; i < 3; i++) {
+        const refused = await client.ask("room:publish", { room: "open:a", event: "full", data: i })
+        expect(refused).toEqual({
+          ok: false,
+          error: { code: "engine_unavailable", message: "The engine did not answer", retryAfterMs: 1_000 },
+        })
+      }
+      const { body } = await node.push({ rooms: ["open:a"] }, "full", 0)
+      expect(body).toMatchObject({ code: "engine_unavailable", detail: expect.stringContaining("OOM") })
+    } finally {
+      await redis.client.config("SET", "maxmemory", "0")
+    }
+    await back()
+    expect(await client.ask("room:publish", { room: "open:a", event: "full", data: 3 })).toMatchObject({ ok: true })
+    const told = () => node.output().match(/"message":"Redis refuses a command".*OOM/g) ?? []
+    await until("the log to say it", () => told().length > 0)
+    expect(told()).toHaveLength(1)
+  })
+})
+
 describe("a stream of pushes", () => {
   it("in which Redis hangs for five seconds and subscriptions are cut loses nothing, and no push is both lost and accepted", async () => {
     let running = true
