@@ -3,6 +3,8 @@ export const MAX_NAME_BYTES = 200
 
 const CONTROL = /\p{C}/u
 const SPACE_OR_STAR = /[\s*]/u
+/** In a URL's path these are steps (RFC 3986, section 5.2.4), percent-encoded too: asked for, they are another resource. */
+const DOT_SEGMENT = /^\.\.?$/
 
 /** Bytes of a string in UTF-8, without encoding it; a lone surrogate counts as the 3 bytes of U+FFFD. */
 export const utf8Length = (text: string): number => {
@@ -33,5 +35,6 @@ export const nameFault = (text: unknown, what: "room" | "event" | "user"): strin
   if (!text.isWellFormed() || CONTROL.test(text)) return `${nameOf(what)} is printable text without control characters`
   if (what === "room" && SPACE_OR_STAR.test(text)) return "a room's name has no spaces and no *"
   if (what === "event" && text.includes("*")) return "an event's name has no *"
+  if (what !== "event" && DOT_SEGMENT.test(text)) return `${nameOf(what)} is not . or .., which no URL can name`
   return undefined
 }

@@ -42,8 +42,28 @@ describe("a name", () => {
 
   it("may be any printable text without spaces and stars, in any script", () => {
     for (const kind of KINDS)
-      for (const name of ["a", "chat:42", "room/1?x=%20", "zażółć", "房间", "غرفة", "👩", "$all", "-", ".", "'\"\\<>"])
+      for (const name of [
+        "a",
+        "chat:42",
+        "room/1?x=%20",
+        "zażółć",
+        "房间",
+        "غرفة",
+        "👩",
+        "$all",
+        "-",
+        "...",
+        ".a",
+        "'\"\\<>",
+      ])
         expect(nameFault(name, kind), name).toBeUndefined()
+  })
+
+  it("is none that a URL's path takes for a step, where it is to be found in one", () => {
+    for (const name of [".", ".."]) {
+      for (const kind of ["room", "user"] as const) expect(nameFault(name, kind)).toMatch(/which no URL can name$/)
+      expect(nameFault(name, "event")).toBeUndefined()
+    }
   })
 
   it("has no control, format, private or unassigned character and no half of a pair, wherever it stands", () => {
