@@ -35,7 +35,7 @@ class Newest {
   readonly entries: LogEntry[] = []
   dropped = false
   private bytes = 0
-  private readonly limit: number
+  readonly limit: number
 
   constructor(limit: number) {
     this.limit = limit
@@ -73,25 +73,26 @@ export const roomHistory = Effect.fnUntraced(function* (
   } else {
     const from = parseOffset(since)
     complete = from?.epoch === epoch
-    let at = complete ? (from?.offset ?? 0) : 0
-    let upTo = request.upTo ?? Number.POSITIVE_INFINITY
-    for (let more = true; more; ) {
-      const page = yield* log.read(partition, [{ room, after: at }], { entries: ENTRIES, bytes: HISTORY_ANSWER_BYTES })
-      upTo = Math.min(upTo, page.clock)
-      if (page.epoch !== epoch) complete = false
-      epoch = page.epoch
-      const [read] = page.rooms
-      if (read === undefined) break
-      if (!isWholeFrom(at, { firstPrevious: read.entries[0]?.previous, newest: Math.min(read.newest, upTo) }))
-        complete = false
-      for (const entry of read.entries) {
-        if (entry.offset > upTo) break
-        newest.add(entry)
-      }
-      const last = read.entries.at(-1)
-      more = read.more && last !== undefined && last.offset < upTo
-      at = last?.offset ?? at
+    const after = complete ? (from?.offset ?? 0) : 0
+    const page = yield* log.read(partition, [{ room, after }], { entries: ENTRIES, bytes: HISTORY_ANSWER_BYTES })
+    if (page.epoch !== epoch) complete = false
+    epoch = page.epoch
+    const upTo = Math.min(request.upTo ?? Number.POSITIVE_INFINITY, page.clock)
+    const [read = { entries: [], more: false, newest: 0 }] = page.rooms
+    const { entries } = read
+    if (!isWholeFrom(after, { firstPrevious: entries[0]?.previous, newest: Math.min(read.newest, upTo) }))
+      complete = false
+    let found = entries.filter(({ offset }) => offset <= upTo)
+    const end = entries.at(-1)?.offset
+    if (read.more && end !== undefined && end < upTo) {
+      // From the end: what lies between a page and the newest that fit, it may be all of a long log, would be read in vain.
+      const last = yield* log.last(room, upTo, { entries: newest.limit, bytes: HISTORY_ANSWER_BYTES })
+      const meets = last.epoch === epoch && isWholeFrom(end, { firstPrevious: last.entries[0]?.previous, newest: upTo })
+      if (!meets) complete = false
+      epoch = last.epoch
+      found = meets ? [...found, ...last.entries.filter(({ offset }) => offset > end)] : [...last.entries]
     }
+    for (const entry of found) newest.add(entry)
   }
   if (newest.dropped) complete = false
   const now = yield* Clock.currentTimeMillis

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import { TestClock } from "effect/testing"
 import * as fc from "fast-check"
 import { describe } from "vitest"
-import { Engine } from "#application/ports/engine.ts"
+import { Engine, type Published } from "#application/ports/engine.ts"
 import { MessageLog } from "#application/ports/message-log.ts"
 import { roomHistory } from "#application/room-history.ts"
 import { readHistory } from "#application/use-cases/read-history.ts"
@@ -88,6 +88,48 @@ describe("a room's history", () => {
         )
       assert.deepStrictEqual(yield* ids(undefined), said.slice(50))
       assert.deepStrictEqual(yield* ids(offsets[9]), said.slice(10))
+    }).pipe(Effect.provide(memoryNode())),
+  )
+
+  it.effect("costs two reads at most, however far back it is asked for, and is the newest of what was said since", () =>
+    Effect.gen(function* () {
+      const long = { size: 3_000, ttlMs: 3_600_000 }
+      const engine = yield* Engine
+      const log = yield* MessageLog
+      let reads = 0
+      const counted: MessageLog["Service"] = {
+        ...log,
+        read: (...args) => Effect.tap(log.read(...args), () => Effect.sync(() => reads++)),
+        last: (...args) => Effect.tap(log.last(...args), () => Effect.sync(() => reads++)),
+      }
+      const offsets: Published[] = []
+      for (let i = 0; i < 2_600; i++)
+        offsets.push(
+          yield* engine.publish({ message: messageOf(`m${i}`, "0"), histories: [long], idempotency: undefined }),
+        )
+      const count = offsets.length
+      for (const missed of [0, 1, 499, 500, 501, 999, 1_000, 1_001, 1_499, 1_501, count - 1])
+        for (const limit of [1, 500, 1_000])
+          for (const later of [0, 1, 700]) {
+            const since = offsets[count - missed - 1]
+            const upTo = offsets[count - later - 1]
+            if (since === undefined || upTo === undefined) throw new Error("no such offset")
+            reads = 0
+            const { complete, messages } = yield* Effect.provideService(
+              roomHistory({ room: LOBBY, since: formatOffset(since.epoch, since.offset), limit, upTo: upTo.offset }),
+              MessageLog,
+              counted,
+            )
+            const owed = Array.from({ length: Math.max(0, missed - later) }, (_, i) => `m${count - missed + i}`)
+            const what = `${missed} missed, ${later} later, at most ${limit}`
+            assert.deepStrictEqual(
+              messages.map(({ id }) => id),
+              owed.slice(-limit),
+              what,
+            )
+            assert.strictEqual(complete, owed.length <= limit, what)
+            assert.isAtMost(reads, 2, what)
+          }
     }).pipe(Effect.provide(memoryNode())),
   )
 
