@@ -10,9 +10,9 @@ export const isHttpUrl = (value: string): boolean => {
 /** Nodes speak plain HTTP with each other; where to is a host, not a path. */
 export const isAdvertised = (value: string): boolean => isHttpUrl(value) && /^http:\/\/[^/?#]+\/?$/.test(value)
 
-/** What a browser sends as `Origin`, or `*`. RFC 6454, 6.1. */
+/** What a browser sends as `Origin`, or `*`. RFC 6454, 6.1. A star within one is no pattern, and no page is from there. */
 export const isOrigin = (value: string): boolean =>
-  value === "*" || (isHttpUrl(value) && new URL(value).origin === value)
+  value === "*" || (isHttpUrl(value) && !value.includes("*") && new URL(value).origin === value)
 
 /** An address, alone or with the length of its network's prefix. RFC 4632, 3.1; RFC 4291, 2.3. */
 export const isNetwork = (value: string): boolean => {

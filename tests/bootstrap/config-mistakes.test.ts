@@ -84,6 +84,12 @@ describe("mistakes in the configuration", () => {
     ])
   })
 
+  it("are origins with a path, in another form than browsers send, or with a star, which would match no page", () => {
+    const origins = ["https://a.example/", "HTTPS://a.example", "https://a.example:443", "null", "https://*.a.example"]
+    for (const origin of origins)
+      expect(mistakenKeys({ env: { ROOMCAST_HTTP_ORIGINS: origin } }), origin).toEqual(["http.origins[0]"])
+  })
+
   it("tell the key, what was found, what is allowed, and where it stands", () => {
     const mistakes = mistakesIn({
       file: "limits: { payloadBytes: -1 }",
