@@ -43,6 +43,8 @@ export class Connection {
   gate: Gate | null = null
   /** When it was last sent a position, ms since 1970. */
   positionSentAt: number
+  /** Since when it lives by the token that it has now, ms since 1970. */
+  tokenSince: number
   /** The gateway said that its token is about to end. */
   warnedOfExpiry = false
   closed = false
@@ -54,6 +56,7 @@ export class Connection {
     this.user = init.user
     this.connectedAt = init.connectedAt
     this.positionSentAt = init.connectedAt
+    this.tokenSince = init.connectedAt
     this.address = init.address
     this.transport = init.transport
     this.session = init.session

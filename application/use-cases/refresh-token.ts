@@ -1,3 +1,4 @@
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { exitRoom } from "#application/exit-room.ts"
 import type { LocalConnection } from "#application/local-connections.ts"
@@ -35,6 +36,7 @@ export const refreshToken = Effect.fnUntraced(function* (connection: LocalConnec
     connection.link.close(CLOSINGS.revoked)
     return yield* Effect.fail(revoked)
   }
+  connection.tokenSince = yield* Clock.currentTimeMillis
   connection.warnedOfExpiry = false
   return { expiresAt: claims.expiresAt * 1000, rooms: connection.applicationRooms }
 })

@@ -29,7 +29,7 @@ export const tendConnections = Effect.fnUntraced(function* () {
       continue
     }
     if (connection.gate !== null) continue
-    const lifetime = expiresAt - connection.connectedAt
+    const lifetime = expiresAt - connection.tokenSince
     if (!connection.warnedOfExpiry && expiresAt - now <= Math.min(EXPIRY_NOTICE_MS, lifetime / 2)) {
       connection.warnedOfExpiry = true
       connection.link.emit("session:expiring", { expiresAt })

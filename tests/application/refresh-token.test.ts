@@ -1,5 +1,6 @@
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import { TestClock } from "effect/testing"
 import { describe } from "vitest"
 import type { LocalConnection } from "#application/local-connections.ts"
 import { ConnectionDirectory } from "#application/ports/connection-directory.ts"
@@ -8,6 +9,7 @@ import { Settings } from "#application/ports/settings.ts"
 import { TokenVerifier } from "#application/ports/token-verifier.ts"
 import type { Services } from "#application/services.ts"
 import { refreshToken } from "#application/use-cases/refresh-token.ts"
+import { tendConnections } from "#application/use-cases/tend-connections.ts"
 import { CLOSINGS } from "#domain/closing.ts"
 import { Refusal } from "#domain/errors.ts"
 import { compileRoomRules } from "#domain/room-rules.ts"
@@ -48,6 +50,22 @@ const rooms = ["open", "a", "b"]
 const claims = { rooms: ["a", "b"], info: { name: "Ann" } }
 
 describe("a refreshed token", () => {
+  test(
+    "is told of at half of its own life where it lives shortly, however long its connection has been there",
+    Effect.gen(function* () {
+      const { connection, emitted } = yield* connect({ id: "a1", claims: { expiresAt: 60 } })
+      for (let seconds = 30; seconds < 600; seconds += 30) {
+        yield* TestClock.setTime(seconds * 1_000 - 1)
+        yield* tendConnections()
+        assert.strictEqual(emitted.length, seconds / 30 - 1)
+        yield* TestClock.setTime(seconds * 1_000)
+        yield* tendConnections()
+        assert.strictEqual(emitted.length, seconds / 30)
+        yield* refresh(connection, { expiresAt: seconds + 60 })
+      }
+    }),
+  )
+
   test(
     "counts from then on; rooms that it does not grant are left, and what is shown of its user stays",
     Effect.gen(function* () {

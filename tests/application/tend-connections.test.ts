@@ -127,7 +127,7 @@ describe("a connection that is looked after", () => {
     "whose life began late is told at half of what was left of it then",
     Effect.gen(function* () {
       const { connection, emitted } = yield* connect({ id: "a1", claims: { expiresAt: 600 } })
-      Object.assign(connection, { connectedAt: 580_000 })
+      Object.assign(connection, { tokenSince: 580_000 })
       yield* at(590_000 - 1)
       assert.deepStrictEqual(emitted, [])
       yield* at(590_000)
