@@ -2,7 +2,10 @@ import type { RoomName } from "./room.ts"
 import type { RoomRule } from "./room-rules.ts"
 import type { User } from "./user.ts"
 
-/** How a connection came into a room: by a rule for anyone, its token's claim, the backend's word, or the HTTP API. */
+/**
+ * How a connection came into a room: by a rule for anyone, its token's claim, the backend's word when it was asked, or its
+ * own wish (`api`: the HTTP API, the answer to a connect).
+ */
 export type EnteredBy = "rule" | "claim" | "backend" | "api"
 
 /** `ask`: the backend decides. */

@@ -48,7 +48,10 @@ const enterFormerRooms = Effect.fnUntraced(function* (connection: LocalConnectio
   }
 })
 
-/** Rooms that the connect hook adds, as far as the connection may be in so many. */
+/**
+ * Rooms that the connect hook adds, as far as the connection may be in so many: the backend's own wish, as by the HTTP API,
+ * and so kept where nobody may ask to join.
+ */
 const enterGranted = Effect.fnUntraced(function* (connection: LocalConnection, granted: readonly RoomName[]) {
   const { rules } = yield* Settings
   const { id: connectionId } = connection
@@ -58,7 +61,7 @@ const enterGranted = Effect.fnUntraced(function* (connection: LocalConnection, g
       connectionId,
       rooms: granted.length - known.length,
     })
-  yield* Effect.forEach(known, (room) => enterRoom(connection, room, "backend"), { discard: true }).pipe(
+  yield* Effect.forEach(known, (room) => enterRoom(connection, room, "api"), { discard: true }).pipe(
     Effect.catchTag("too_many_rooms", ({ message }) => Effect.logWarning(message, { connectionId })),
   )
 })

@@ -131,7 +131,7 @@ describe("a connection that starts", () => {
         })),
       )
       assert.deepStrictEqual(ready["rooms"], ["paid", "open"])
-      assert.strictEqual(connection.rooms.get(PAID)?.by, "backend")
+      assert.strictEqual(connection.rooms.get(PAID)?.by, "api")
     }),
   )
 

@@ -48,6 +48,18 @@ describe("the connect hook", () => {
     expect(backend.badSignatures()).toBe(0)
   })
 
+  it("adds rooms that no client may ask for, and a new token does not take them away, nor a recovery", async () => {
+    backend.answer = ({ type }) =>
+      type === "connection.connect" ? { status: 200, body: { rooms: ["given:seat"] } } : { status: 204 }
+    const gus = await connectClient(gateway, "gus")
+    expect(gus.ready[0]?.rooms).toEqual(["given:seat"])
+    const refreshed = await gus.ask("session:refresh", { token: await token("gus") })
+    expect(refreshed).toMatchObject({ ok: true, rooms: ["given:seat"] })
+    gus.drop()
+    await until("it to be back", () => gus.ready.length === 2)
+    expect(gus.ready[1]).toMatchObject({ recovered: true, rooms: ["given:seat"] })
+  })
+
   it("that refuses keeps the client away, in the backend's words", async () => {
     backend.answer = () => ({
       status: 403,
