@@ -87,7 +87,15 @@ export const openConnection = Effect.fnUntraced(function* (
   return yield* taken === undefined ? openFresh(command, claims, now) : openTaken(command, claims, taken, now)
 })
 
-/** It takes its old connection's place in every count, so that no limit can stand in its way. */
+const userLimit = Effect.map(Settings, ({ limits }) => {
+  const most = limits.connectionsPerUser === 0 ? Number.POSITIVE_INFINITY : limits.connectionsPerUser
+  return { most, tooMany: new Refusal("too_many_connections", `a user has at most ${most} connections at once`) }
+})
+
+/**
+ * It takes its old connection's place in every count. Where that one was gone and others have come since, the limit stands
+ * in its way as in theirs: else whoever drops connections, makes new ones and takes the old sessions up again has any number.
+ */
 const openTaken = Effect.fnUntraced(function* (
   command: OpenCommand,
   claims: Claims,
@@ -95,7 +103,9 @@ const openTaken = Effect.fnUntraced(function* (
   now: number,
 ) {
   const user = userOf(session.info === undefined ? claims : { ...claims, info: session.info })
+  const { most, tooMany } = yield* userLimit
   const { connection, registered } = yield* enrol(command, { user, session, floor, now })
+  if (registered.count > most) return yield* Effect.fail(tooMany)
   yield* checkRevoked(claims)
   yield* admit(connection)
   // Where it missed nothing it is sent no newer one: it goes on with what it has, as old as that is.
@@ -108,10 +118,8 @@ const openTaken = Effect.fnUntraced(function* (
 
 /** Counted before the backend is asked, and again as it is registered: many may be connecting at once. */
 const openFresh = Effect.fnUntraced(function* (command: OpenCommand, claims: Claims, now: number) {
-  const { limits } = yield* Settings
+  const { most, tooMany } = yield* userLimit
   const directory = yield* ConnectionDirectory
-  const most = limits.connectionsPerUser === 0 ? Number.POSITIVE_INFINITY : limits.connectionsPerUser
-  const tooMany = new Refusal("too_many_connections", `a user has at most ${most} connections at once`)
   if ((yield* directory.countOf(claims.userId)) >= most) return yield* Effect.fail(tooMany)
   const { info, rooms } = yield* askBackend(command.connectionId, claims)
   const user = userOf(info === undefined ? claims : { ...claims, info })

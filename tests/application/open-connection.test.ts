@@ -95,6 +95,19 @@ describe("a client whose token is revoked", () => {
 
 describe("a user's limit", () => {
   test(
+    "holds for a session that comes back after others have come in its place",
+    Effect.gen(function* () {
+      const earlier = yield* open("c1")
+      yield* closeConnection({ connection: earlier.connection, reason: "drop", outcome: "kept" })
+      yield* open("c2")
+      yield* open("c3")
+      assert.strictEqual(yield* tagOf(open("c4", { earlier })), "too_many_connections")
+      const directory = yield* ConnectionDirectory
+      assert.strictEqual(yield* directory.countOf("ann"), 2)
+    }),
+  )
+
+  test(
     "refuses one more before the backend is asked, and whoever came at the same time after it; a session that comes back passes",
     Effect.gen(function* () {
       const backend = yield* Backend
