@@ -109,6 +109,8 @@ export const openEdges = async (
     shouldUpgradeCallback: isSocket,
   })
   server.on("clientError", answerUnparsed(metrics))
+  // What is expected may be passed over (RFC 9110, section 10.1.1); Node answers it with a 417 that says nothing.
+  server.on("checkExpectation", (request, response) => void server.emit("request", request, response))
   const clients = socketioServer(server, {
     node: config.nodeId,
     run: (effect, options) => runtime.runCallback(effect, options),

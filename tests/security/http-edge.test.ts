@@ -72,6 +72,16 @@ describe("a request that offers another protocol", () => {
   })
 })
 
+describe("a request that expects what nobody knows", () => {
+  it("is served, with a request's id like every other", async () => {
+    const { body, head, status } = parts(
+      await talk("GET /readyz HTTP/1.1\r\nHost: localhost\r\nExpect: miracles\r\nConnection: close\r\n\r\n"),
+    )
+    expect([status, body]).toEqual([200, "ok"])
+    expect(head.toLowerCase()).toContain("x-request-id: ")
+  })
+})
+
 describe("what is no request", () => {
   it("is answered with a problem and a request's id, and counted", async () => {
     const before = await gateway.metric('roomcast_errors_answered_total{code="invalid_request",edge="http"}')
