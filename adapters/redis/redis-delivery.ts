@@ -96,8 +96,10 @@ export class RedisDelivery {
   /** From here on publications wait; what waits already is kept, unless it is of a subscription that broke. */
   hold({ index }: RedisPartition, discard: boolean): void {
     this.held[index] = true
-    // What fills the partition reads these too, for their rooms are not said to have had them.
+    const begun = this.begun[index] ?? []
     this.begun[index] = []
+    // What fills the partition reads those of logged rooms too, for they are not said to have had them; no log has the others.
+    for (const { publication, room } of begun) if (!room.logged && room.wanted) this.events?.deliver(publication)
     if (!discard) return
     this.forgetWaiting(index)
     this.overflowed[index] = false
@@ -159,7 +161,8 @@ export class RedisDelivery {
 
   /**
    * A message to several rooms comes by each of their channels, one copy right after the other. They are delivered in one
-   * turn: between them this node would count as having worked off what members of a later room have not had.
+   * turn: between them this node would count as having worked off what members of a later room have not had, and who left
+   * a room would have a second copy by another.
    */
   private gather(room: HeardRoom, publication: Publication): void {
     const { offset, partition } = publication
@@ -186,7 +189,7 @@ export class RedisDelivery {
     if (names.length === 1 || message.volatile) return false
     return names.slice(names.indexOf(room) + 1).some((name) => {
       const later = this.options.roomOf(name)
-      return later?.logged === true && later.last > 0 && later.last < offset
+      return later !== undefined && later.last > 0 && later.last < offset
     })
   }
 
