@@ -90,9 +90,10 @@ class Directory {
   }
 
   async takeDeparted(limit: number): Promise<readonly ConnectionEntry[]> {
-    const asking = this.unanswered.pop() ?? randomBytes(9).toString("base64url")
+    const again = this.unanswered.pop()
+    const asking = again ?? randomBytes(9).toString("base64url")
     try {
-      return listOf(await this.run(TAKE_DEPARTED, [limit, asking])).map(entryOf)
+      return listOf(await this.run(TAKE_DEPARTED, [limit, asking, again === undefined ? 0 : 1])).map(entryOf)
     } catch (error) {
       if (this.unanswered.length < MAX_UNANSWERED) this.unanswered.push(asking)
       throw error

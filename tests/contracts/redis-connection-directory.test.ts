@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto"
+import { connect, createServer, type Socket } from "node:net"
 import * as Effect from "effect/Effect"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import { afterAll, expect, it } from "vitest"
@@ -45,6 +46,76 @@ it("gives who departed to whoever was to tell of them, also where the answer cam
   expect(taken).toEqual([[], [gone[0]], []])
   await one.dispose()
   await two.dispose()
+  await own.stop()
+})
+
+/** Passes connections on to that port. What was held back of one still reaches it when its client is long gone. */
+const holdingProxy = async (port: number) => {
+  let held: (() => void)[] | undefined
+  const clients = new Set<Socket>()
+  const server = createServer((client) => {
+    const upstream = connect(port, "127.0.0.1")
+    clients.add(client)
+    client.on("data", (data) => {
+      if (held === undefined) upstream.write(data)
+      else held.push(() => upstream.write(data))
+    })
+    upstream.on("data", (data) => client.destroyed || client.write(data))
+    for (const socket of [client, upstream]) socket.on("error", () => {})
+    upstream.on("close", () => client.destroy())
+  })
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+  const address = server.address()
+  if (address === null || typeof address === "string") throw new Error("no port")
+  return {
+    url: `redis://127.0.0.1:${address.port}`,
+    hold: () => {
+      held = []
+    },
+    /** Every client is cut; whoever comes again is held back no more. Answers how to let go what was. */
+    cut: () => {
+      const late = held ?? []
+      held = undefined
+      for (const client of clients) client.destroy()
+      clients.clear()
+      return () => {
+        for (const send of late) send()
+      }
+    },
+    close: () => server.close(),
+  }
+}
+
+it("gives nobody who departed to an asking that comes after its own repeat was answered", async () => {
+  const own = await startRedis()
+  const proxy = await holdingProxy(Number(new URL(own.url).port))
+  const prefix = `late-${randomBytes(4).toString("hex")}`
+  const [one, two] = [proxy.url, own.url].map((url) =>
+    ManagedRuntime.make(redisLayer(url, { prefix, beatMs: 60_000, leaseMs: 180_000 })),
+  )
+  if (one === undefined || two === undefined) throw new Error("no nodes")
+  const directory = await one.runPromise(ConnectionDirectory)
+  const other = await two.runPromise(ConnectionDirectory)
+  const gone = entry("c1", { rooms: ["a"] })
+  await two.runPromise(other.register(gone))
+  await one.runPromise(directory.takeDeparted(0))
+  proxy.hold()
+  expect((await one.runPromise(Effect.exit(directory.takeDeparted(10))))._tag).toBe("Failure")
+  const letGo = proxy.cut()
+  const take = async () => {
+    const exit = await one.runPromise(Effect.exit(directory.takeDeparted(10)))
+    return exit._tag === "Success" ? exit.value : undefined
+  }
+  await until("Redis to be had again", async () => (await take())?.length === 0)
+  await two.runPromise(other.depart("c1", 0))
+  const asked = async () => Number(/cmdstat_evalsha:calls=(\d+)/.exec(await own.client.info("commandstats"))?.[1])
+  const before = await asked()
+  letGo()
+  await until("the late asking to be there", async () => (await asked()) > before)
+  expect(await take()).toEqual([gone])
+  await one.dispose()
+  await two.dispose()
+  proxy.close()
   await own.stop()
 })
 
