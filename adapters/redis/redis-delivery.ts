@@ -1,5 +1,6 @@
 import type { EngineEvents } from "#application/ports/engine.ts"
 import type { Publication } from "#domain/gate.ts"
+import { isExpired } from "#domain/message.ts"
 import type { Offset } from "#domain/offset.ts"
 import type { RoomName } from "#domain/room.ts"
 import type { RedisPartition } from "./redis-partition.ts"
@@ -76,6 +77,8 @@ export class RedisDelivery {
   private readonly begun: { readonly room: HeardRoom; readonly publication: Publication }[][]
   private readonly overflowed: boolean[]
   private readonly held: boolean[]
+  /** What is delivered now has waited, or comes from the log. */
+  private late = false
   private readonly options: DeliveryOptions
 
   constructor(options: DeliveryOptions) {
@@ -114,8 +117,17 @@ export class RedisDelivery {
     }
     this.held[index] = false
     const waiting = this.forgetWaiting(index)
+    this.late = true
     for (const { room, text } of waiting) this.hear(room, text)
+    this.late = false
     return true
+  }
+
+  /** From the log, what the subscription did not bring. */
+  fillIn(room: HeardRoom, publication: Publication): void {
+    this.late = true
+    this.deliver(room, publication)
+    this.late = false
   }
 
   /** What the subscription brought for a room. */
@@ -193,7 +205,7 @@ export class RedisDelivery {
     })
   }
 
-  deliver(room: HeardRoom, publication: Publication): void {
+  private deliver(room: HeardRoom, publication: Publication): void {
     const { offset, message, partition } = publication
     const { workedOff } = this.options.state
     if (room.logged && !message.volatile) {
@@ -202,7 +214,8 @@ export class RedisDelivery {
       room.said = offset
     }
     workedOff[partition] = Math.max(workedOff[partition] ?? 0, offset)
-    if (room.wanted) this.events?.deliver(publication)
+    // What comes in time is not looked at: its sender's clock may be behind this one's.
+    if (room.wanted && !(this.late && isExpired(message, this.options.nowMs()))) this.events?.deliver(publication)
   }
 
   /** This node's own beat, in order with everything else. `<offset> <epoch>` */

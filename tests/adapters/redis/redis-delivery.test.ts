@@ -165,6 +165,21 @@ describe("what this node cannot read", () => {
 })
 
 describe("what waits while a partition is filled", () => {
+  it("and expires meanwhile is worked off, and delivered to nobody; neither is what fills it and has expired", () => {
+    const { delivery, handed, partition, rooms, state } = node(["a"])
+    const a = rooms.get(room("a"))
+    if (a === undefined) throw new Error("no room")
+    delivery.hold(partition, false)
+    const expired = { ...messageTo(["a"]), expiresAt: 0 }
+    delivery.fillIn(a, { room: a.name, partition: 0, offset: 20, message: expired })
+    delivery.fillIn(a, { room: a.name, partition: 0, offset: 21, message: { ...expired, expiresAt: 1 } })
+    delivery.hear(a, `22 21 e 0 ${encodeMessage(expired)}`)
+    expect([delivery.release(partition), handed, a.last, state.workedOff[0]]).toEqual([true, ["21 a 21"], 22, 22])
+    // In time by its sender's clock, which may be behind this node's.
+    delivery.hear(a, `23 22 e 0 ${encodeMessage(expired)}`)
+    expect(handed).toEqual(["21 a 21", "23 a 23"])
+  })
+
   it("is bounded by its size too: what overflows is read from the log again", () => {
     const { delivery, filled, handed, hearText, partition } = node(["a"])
     delivery.hold(partition, false)
