@@ -32,9 +32,10 @@ const exit = Effect.fnUntraced(function* (
   const { writeLater } = yield* LocalConnections
   const left = yield* Effect.tapError(writeLeave(connection, name), () =>
     Effect.sync(() => {
-      connection.halfLeft ??= new Set()
-      connection.halfLeft.add(name)
-      writeLater({ connection, room: name })
+      connection.halfLeft ??= new Map()
+      const failed = connection.halfLeft.get(name) ?? { connection, room: name }
+      connection.halfLeft.set(name, failed)
+      writeLater(failed)
     }),
   )
   letGo(connection, yield* LocalRooms, name)
