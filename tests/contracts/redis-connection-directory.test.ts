@@ -119,6 +119,31 @@ it("gives nobody who departed to an asking that comes after its own repeat was a
   await own.stop()
 })
 
+it("gives who was on a dead node also where the time of Redis went back meanwhile", async () => {
+  const prefix = `back-${randomBytes(4).toString("hex")}`
+  const [one, two] = [1, 2].map(() =>
+    ManagedRuntime.make(redisLayer(server.url, { prefix }, { presence: { graceMs: 100 } })),
+  )
+  if (one === undefined || two === undefined) throw new Error("no nodes")
+  const directory = await one.runPromise(ConnectionDirectory)
+  const other = await two.runPromise(ConnectionDirectory)
+  await two.runPromise(other.register(entry("c1", { rooms: ["a"] })))
+  await two.dispose()
+  // So it stands where the time was an hour ahead for a moment.
+  const ahead = Date.now() + 3_600_000
+  const name = `${prefix}:{directory}`
+  await server.client.hset(`${name}:beats`, "last", ahead, "since", ahead)
+  for (const lease of await server.client.zrange(`${name}:leases`, 0, -1))
+    await server.client.zadd(`${name}:leases`, ahead, lease)
+  const ids: string[] = []
+  await until("the dead node's connection to be given", async () => {
+    for (const { connectionId } of await one.runPromise(directory.takeDeparted(10))) ids.push(connectionId)
+    return ids.length > 0
+  })
+  expect(ids).toEqual(["c1"])
+  await one.dispose()
+})
+
 it("gives each node the ids of what it registered itself, and of nothing that went on elsewhere", async () => {
   const prefix = `registered-${randomBytes(4).toString("hex")}`
   const nodes = await Promise.all(
