@@ -30,6 +30,8 @@ const MEMBERS = script("members")
 const LOCATE = script("locate")
 
 const MAX_UNANSWERED = 100
+/** More than a node registers at once. */
+const MAX_UNREGISTERED = 1_000
 
 const USER: string = userRoom("")
 const CONNECTION: string = connectionRoom("")
@@ -67,6 +69,8 @@ class Directory {
   private readonly lease: string
   /** Askings for who has departed that were not answered: who was taken by one is given to it when it is asked again. */
   private readonly unanswered: string[] = []
+  /** By connection, askings to register it that were not answered: what one has changed is said when it is asked again. */
+  private readonly unregistered = new Map<string, string>()
 
   constructor(state: StoreState, lease: string) {
     this.state = state
@@ -78,10 +82,18 @@ class Directory {
     const fields = [connectionId, userId, node, transport, address, connectedAt]
     const json = info === undefined ? "" : JSON.stringify(info)
     const entered = rooms.filter((room) => !isGatewayRoom(room))
-    const [former, count] = listOf(
-      await this.run(REGISTER, [...fields, json, this.lease, replaced.length, ...replaced, ...entered]),
-    )
-    return { formerRooms: roomsOf(former), count: Number(count) }
+    const asking = this.unregistered.get(connectionId) ?? randomBytes(9).toString("base64url")
+    const args = [...fields, json, this.lease, asking, replaced.length, ...replaced, ...entered]
+    try {
+      const [former, count] = listOf(await this.run(REGISTER, args))
+      this.unregistered.delete(connectionId)
+      return { formerRooms: roomsOf(former), count: Number(count) }
+    } catch (error) {
+      this.unregistered.set(connectionId, asking)
+      const [oldest] = this.unregistered.keys()
+      if (this.unregistered.size > MAX_UNREGISTERED && oldest !== undefined) this.unregistered.delete(oldest)
+      throw error
+    }
   }
 
   async remove(connectionId: string): Promise<ConnectionEntry | undefined> {

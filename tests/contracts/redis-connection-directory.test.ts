@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import { afterAll, expect, it } from "vitest"
 import { ConnectionDirectory } from "#application/ports/connection-directory.ts"
+import { room } from "#tests/domain/made.ts"
 import { startRedis } from "#tests/support/redis-server.ts"
 import { until } from "#tests/support/until.ts"
 import { connectionDirectoryContract, entry } from "./connection-directory-contract.ts"
@@ -46,6 +47,35 @@ it("gives who departed to whoever was to tell of them, also where the answer cam
   expect(taken).toEqual([[], [gone[0]], []])
   await one.dispose()
   await two.dispose()
+  await own.stop()
+})
+
+it("says of a registration whose answer was lost what that changed when it is registered again, and no more", async () => {
+  const own = await startRedis()
+  const prefix = `again-${randomBytes(4).toString("hex")}`
+  const runtime = ManagedRuntime.make(redisLayer(own.url, { prefix, beatMs: 2_000, leaseMs: 10_000 }))
+  const directory = await runtime.runPromise(ConnectionDirectory)
+  await runtime.runPromise(directory.register(entry("former", { rooms: ["kept", "left"] })))
+  const coming = entry("c1", { rooms: ["kept", "a", "b"] })
+  const register = (at = coming) => Effect.exit(directory.register(at, ["former"]))
+  own.signal("SIGSTOP")
+  expect((await runtime.runPromise(register()))._tag).toBe("Failure")
+  own.signal("SIGCONT")
+  await until("it to be done all the same", async () => (await own.client.zcard(`${prefix}:{directory}:r:a`)) === 1)
+  const answered = <A>(asked: Effect.Effect<A, unknown>) =>
+    until("Redis to answer", async () => (await runtime.runPromise(Effect.exit(asked)))._tag === "Success")
+  // Told by whoever did it.
+  await answered(directory.join("c1", room("c")))
+  await answered(directory.leave("c1", room("b")))
+  const again = await runtime.runPromise(
+    directory.register({ ...coming, rooms: ["kept", "a", "c"].map(room) }, ["former"]),
+  )
+  expect(again.formerRooms.toSorted()).toEqual(["c", "kept", "left"])
+  const later = await runtime.runPromise(
+    directory.register({ ...coming, rooms: ["kept", "a", "c"].map(room) }, ["former"]),
+  )
+  expect(later.formerRooms.toSorted()).toEqual(["a", "c", "kept"])
+  await runtime.dispose()
   await own.stop()
 })
 
@@ -132,8 +162,8 @@ it("gives who was on a dead node also where the time of Redis went back meanwhil
   // So it stands where the time was an hour ahead for a moment.
   const ahead = Date.now() + 3_600_000
   const name = `${prefix}:{directory}`
-  await server.client.hset(`${name}:beats`, "last", ahead, "since", ahead)
-  for (const lease of await server.client.zrange(`${name}:leases`, 0, -1))
+  await server.client.hset(`${name}:beats`, "last", `${ahead}`, "since", `${ahead}`)
+  for (const lease of await server.client.zrange(`${name}:leases`, "0", "-1"))
     await server.client.zadd(`${name}:leases`, ahead, lease)
   const ids: string[] = []
   await until("the dead node's connection to be given", async () => {
