@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto"
 import { connect, createServer, type Socket } from "node:net"
+import { setTimeout as sleep } from "node:timers/promises"
 import * as Effect from "effect/Effect"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import { afterAll, expect, it } from "vitest"
@@ -75,6 +76,30 @@ it("says of a registration whose answer was lost what that changed when it is re
     directory.register({ ...coming, rooms: ["kept", "a", "c"].map(room) }, ["former"]),
   )
   expect(later.formerRooms.toSorted()).toEqual(["a", "c", "kept"])
+  await runtime.dispose()
+  await own.stop()
+})
+
+it("answers what it removed to whoever asks again for want of an answer, once", async () => {
+  const own = await startRedis()
+  const prefix = `removed-${randomBytes(4).toString("hex")}`
+  const runtime = ManagedRuntime.make(redisLayer(own.url, { prefix, beatMs: 2_000, leaseMs: 10_000 }))
+  const directory = await runtime.runPromise(ConnectionDirectory)
+  const gone = entry("c1", { rooms: ["a"] })
+  await runtime.runPromise(directory.register(gone))
+  // By now the server knows the script: what was sent to it is all that it needs.
+  await runtime.runPromise(directory.remove("unknown"))
+  own.signal("SIGSTOP")
+  expect((await runtime.runPromise(Effect.exit(directory.remove("c1"))))._tag).toBe("Failure")
+  own.signal("SIGCONT")
+  await until("it to be done all the same", async () => (await own.client.zcard(`${prefix}:{directory}:all`)) === 0)
+  const answers: unknown[] = []
+  while (answers.length < 2) {
+    const exit = await runtime.runPromise(Effect.exit(directory.remove("c1")))
+    if (exit._tag === "Success") answers.push(exit.value)
+    else await sleep(50)
+  }
+  expect(answers).toEqual([gone, undefined])
   await runtime.dispose()
   await own.stop()
 })
