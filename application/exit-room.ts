@@ -40,8 +40,8 @@ const exit = Effect.fnUntraced(function* (
   )
   letGo(connection, yield* LocalRooms, name)
   connection.rooms.delete(name)
-  connection.halfLeft?.delete(name)
-  // Where it closed meanwhile, its end told that it left.
-  if (left) yield* announcePresence("left", connection.member, name)
+  const wasHalfLeft = connection.halfLeft?.delete(name) === true
+  // Where it closed meanwhile, its end told that it left. An earlier try without an answer may have been the one that did it.
+  if (left || (wasHalfLeft && !connection.closed)) yield* announcePresence("left", connection.member, name)
   return true
 })

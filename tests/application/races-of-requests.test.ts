@@ -23,7 +23,7 @@ import { formatOffset } from "#domain/offset.ts"
 import { messageTo } from "#tests/domain/made.ts"
 import { connect, SESSION_ID } from "./node-fixture.ts"
 import { type OpenedClient, openClient } from "./opened-client.ts"
-import { A, away, close, openOrClose, pass, rules, test } from "./race-fixture.ts"
+import { A, away, close, listening, openOrClose, pass, rules, test } from "./race-fixture.ts"
 
 describe("a history", () => {
   test(
@@ -196,6 +196,27 @@ describe("a leave", () => {
       assert.strictEqual(unwritten.size, 1)
       yield* pass(1_000)
       assert.strictEqual(unwritten.size, 0)
+    }),
+  )
+})
+
+describe("a leave whose answer was lost", () => {
+  test(
+    "is told once it is asked for again",
+    Effect.gen(function* () {
+      const { engine, words } = yield* listening
+      yield* Effect.gen(function* () {
+        const { connection } = yield* connect({ id: "a1", rooms: ["a"], session: true })
+        yield* Effect.flip(exitRoom(connection, A)).pipe(
+          Effect.updateService(ConnectionDirectory, (directory) => ({
+            ...directory,
+            leave: (...args) => Effect.andThen(directory.leave(...args), away),
+          })),
+        )
+        assert.isTrue(yield* exitRoom(connection, A))
+        yield* pass(1_000)
+        assert.deepStrictEqual(words, ["room:left a"])
+      }).pipe(Effect.provideService(Engine, engine))
     }),
   )
 })
