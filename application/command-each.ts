@@ -5,6 +5,8 @@ import { type CommandRefusal, type NodeCommand, NodeCommands } from "./ports/nod
 
 const AT_ONCE = 16
 const MAX_LOOKS = 5
+/** Whoever has taken a session is registered in its place within this, but for a node that stands still. */
+const LOOK_AGAIN_MS = 100
 
 /**
  * Commands every connection that a user has, and answers how many of them were there to do it. Where one was not, its
@@ -29,6 +31,7 @@ export const commandEach = Effect.fnUntraced(function* (
     const done = answers.filter((answer) => answer.kind === "done" && answer.found).length
     found += done
     if (done === answers.length) return found
+    yield* Effect.sleep(LOOK_AGAIN_MS)
   }
   return yield* Effect.fail(new Refusal("engine_unavailable", "the user's connections change faster than that"))
 })

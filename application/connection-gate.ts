@@ -5,6 +5,7 @@ import { isOwed } from "#domain/connection.ts"
 import { Refusal, type Refused } from "#domain/errors.ts"
 import { Gate, type Publication } from "#domain/gate.ts"
 import { GATE_MESSAGES } from "#domain/limits.ts"
+import { isExpired } from "#domain/message.ts"
 import { formatPosition, type Offset } from "#domain/offset.ts"
 import type { LocalConnection } from "./local-connections.ts"
 import { LocalRooms } from "./local-rooms.ts"
@@ -109,8 +110,7 @@ export const replay = Effect.fnUntraced(function* (
         }
         const now = yield* Clock.currentTimeMillis
         for (const publication of publications) {
-          const { expiresAt } = publication.message
-          if (expiresAt !== undefined && expiresAt <= now) continue
+          if (isExpired(publication.message, now)) continue
           if (writeBehindGate(connection, publication, ways, now)) replayed++
         }
         yield* connection.link.drained()
@@ -132,7 +132,8 @@ const letGo = (connection: LocalConnection, ways: Ways, nowMs: number): "overflo
       gate.restart()
       return "overflowed"
     }
-    for (const publication of gate.release()) writeBehindGate(connection, publication, ways, nowMs)
+    for (const publication of gate.release())
+      if (!isExpired(publication.message, nowMs)) writeBehindGate(connection, publication, ways, nowMs)
     connection.gate = null
   }
   connection.opening = false

@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import { CLOSINGS } from "#domain/closing.ts"
 import { Refusal, type Refused } from "#domain/errors.ts"
+import { mayStay } from "#domain/grant.ts"
 import type { Offset } from "#domain/offset.ts"
 import type { Session } from "#domain/session.ts"
 import type { User } from "#domain/user.ts"
@@ -87,14 +88,23 @@ const connectionOf = (
     link,
   )
 
+/** Joins of one connection that are told at once: the most that it has where nothing else is configured. */
+const TOLD_AT_ONCE = 100
+
 /**
- * Into the directory, in place of those that its session had; undone where it went away meanwhile. Rooms that one of those
- * was in and it is not are told that it left: whoever was leaving them finds nobody there any more.
+ * Into the directory, in place of those that its session had; undone where it went away meanwhile. What that changes is
+ * told with it, for whatever ends it from here on tells that it left its rooms. Rooms that one of those was in and it is
+ * not, or may not be any more: it left, and whoever was leaving them finds nobody there. Rooms that none of those was in:
+ * their members were told that it left, or not told yet that it joined.
  */
 export const registerConnection = Effect.fnUntraced(function* (connection: LocalConnection) {
-  const { node } = yield* Settings
+  const { node, rules } = yield* Settings
   const directory = yield* ConnectionDirectory
-  const rooms = connection.applicationRooms
+  const { user } = connection
+  const rooms = connection.applicationRooms.filter((room) => {
+    const by = connection.rooms.get(room)?.by
+    return by !== undefined && mayStay(user, rules.ruleOf(room), room, by)
+  })
   const registered = yield* directory.register(
     {
       ...connection.member,
@@ -108,6 +118,18 @@ export const registerConnection = Effect.fnUntraced(function* (connection: Local
   )
   for (const room of registered.formerRooms)
     if (!rooms.includes(room)) yield* announcePresence("left", connection.member, room)
+  const { closed } = connection
+  yield* Effect.forEach(
+    rooms.filter((room) => !registered.formerRooms.includes(room)),
+    (room) =>
+      Effect.suspend(() =>
+        // Who closed or left since then was told to have left already.
+        connection.closed === closed && connection.rooms.has(room)
+          ? announcePresence("joined", connection.member, room)
+          : Effect.void,
+      ),
+    { concurrency: TOLD_AT_ONCE, discard: true },
+  )
   if (connection.leftover === undefined) return registered
   yield* writeOffOrLater(connection.leftover)
   return yield* Effect.fail(wentAway())

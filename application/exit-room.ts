@@ -32,15 +32,16 @@ const exit = Effect.fnUntraced(function* (
   const { writeLater } = yield* LocalConnections
   const left = yield* Effect.tapError(writeLeave(connection, name), () =>
     Effect.sync(() => {
-      connection.halfLeft ??= new Set()
-      connection.halfLeft.add(name)
-      writeLater({ connection, room: name })
+      connection.halfLeft ??= new Map()
+      const failed = connection.halfLeft.get(name) ?? { connection, room: name }
+      connection.halfLeft.set(name, failed)
+      writeLater(failed)
     }),
   )
   letGo(connection, yield* LocalRooms, name)
   connection.rooms.delete(name)
-  connection.halfLeft?.delete(name)
-  // Where it closed meanwhile, its end told that it left.
-  if (left) yield* announcePresence("left", connection.member, name)
+  const wasHalfLeft = connection.halfLeft?.delete(name) === true
+  // Where it closed meanwhile, its end told that it left. An earlier try without an answer may have been the one that did it.
+  if (left || (wasHalfLeft && !connection.closed)) yield* announcePresence("left", connection.member, name)
   return true
 })

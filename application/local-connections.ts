@@ -33,7 +33,7 @@ export class LocalConnection extends Connection {
   /** To be released when it closes. */
   readonly held = new Map<RoomName, LocalRoom>()
   /** Rooms that it is in, of whose leave that failed some may have been written; undefined: none. */
-  halfLeft: Set<RoomName> | undefined
+  halfLeft: Map<RoomName, FailedChange> | undefined
   /** How many want its gate closed. */
   gateHolds = 0
   /** A fiber is opening its gate. */

@@ -1,7 +1,7 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { Refused } from "#domain/errors.ts"
-import { type MessageView, messageBytes, messageView } from "#domain/message.ts"
+import { isExpired, type MessageView, messageBytes, messageView } from "#domain/message.ts"
 import { formatOffset, type Offset, parseOffset } from "#domain/offset.ts"
 import { DEFAULT_PAGE, MAX_PAGE } from "#domain/presence.ts"
 import { isWholeFrom } from "#domain/recovery.ts"
@@ -97,7 +97,7 @@ export const roomHistory = Effect.fnUntraced(function* (
   if (newest.dropped) complete = false
   const now = yield* Clock.currentTimeMillis
   const messages = newest.entries
-    .filter(({ message }) => message.expiresAt === undefined || message.expiresAt > now)
+    .filter(({ message }) => !isExpired(message, now))
     .map(({ message, offset }) => messageView(message, room, formatOffset(epoch, offset)))
   return { messages, complete }
 })

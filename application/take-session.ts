@@ -46,7 +46,7 @@ export const takeSession = Effect.fnUntraced(function* (
   const engine = yield* Engine
   const { node, recovery, rules } = yield* Settings
   if (!isWithinWindow(stored.droppedAt, stored.now, recovery.windowMs)) return undefined
-  if (!isBelievable(position, engine.partitions, stored.now)) return undefined
+  if (!isBelievable(position, engine.workedOff, stored.now)) return undefined
   const log = yield* MessageLog
   const kept = [...stored.session.rooms].filter(
     ([room, { by }]) =>

@@ -34,7 +34,7 @@ export interface Message {
   readonly except: Except | undefined
   /** Not logged, not recovered, dropped where a client is behind. */
   readonly volatile: boolean
-  /** Not replayed after this, ms since 1970. */
+  /** Not replayed, and by whoever was behind not delivered, after this, ms since 1970. */
   readonly expiresAt: number | undefined
   /** Of a message to rooms in several partitions. */
   readonly spread?: Spread | undefined
@@ -50,6 +50,9 @@ export interface MessageView {
   readonly sender?: string
   readonly offset: string
 }
+
+export const isExpired = ({ expiresAt }: Message, nowMs: number): boolean =>
+  expiresAt !== undefined && expiresAt <= nowMs
 
 export const messageView = (message: Message, room: RoomName, offset: string): MessageView => ({
   id: message.id,

@@ -22,10 +22,13 @@ export const newestWithoutRecord = (clock: Offset, recordTtlMs: number): Offset 
 
 const CLOCK_SKEW_MS = 60_000
 
-/** Whether a position can be of this store: the right number of partitions and nothing from the future. */
-export const isBelievable = (position: Position, partitions: number, nowMs: number): boolean =>
-  position.offsets.length === partitions &&
-  position.offsets.every((offset) => offsetToMs(offset) <= nowMs + CLOCK_SKEW_MS)
+/**
+ * Whether a position can be of this store: the right number of partitions, and nothing from the future of any. What was
+ * worked off there may be ahead of the time, for that may go back, and offsets do not.
+ */
+export const isBelievable = ({ offsets }: Position, workedOff: readonly Offset[], nowMs: number): boolean =>
+  offsets.length === workedOff.length &&
+  offsets.every((offset, i) => offsetToMs(offset) <= Math.max(nowMs, offsetToMs(workedOff[i] ?? 0)) + CLOCK_SKEW_MS)
 
 /** Whether a session that was dropped then (undefined: not dropped) can be recovered now. */
 export const isWithinWindow = (droppedAtMs: number | undefined, nowMs: number, windowMs: number): boolean =>

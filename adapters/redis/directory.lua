@@ -63,9 +63,10 @@ local function depart(id, at)
   redis.call('ZADD', GONE, at, id)
 end
 
--- Since when somebody is heard without a break, ms: before that the store was away, and leases say nothing of their nodes.
+-- Since when somebody is heard without a break, ms: before that the store was away, or its time another, and leases say
+-- nothing of their nodes.
 local function heardSince(now, lease)
   local beats = redis.call('HMGET', BEATS, 'last', 'since')
-  if not beats[1] or now - tonumber(beats[1]) > lease / 2 then return now end
+  if not beats[1] or math.abs(now - tonumber(beats[1])) > lease / 2 then return now end
   return tonumber(beats[2])
 end

@@ -10,6 +10,10 @@ redis.call('SET', key('secret'), ARGV[7], 'NX')
 local held = redis.call('HEXISTS', NODES, id)
 redis.call('ZADD', LEASES, now, id)
 redis.call('HSET', NODES, id, ARGV[2])
+-- The time went back: they were seen before that.
+for _, each in ipairs(redis.call('ZRANGE', LEASES, '(' .. now, '+inf', 'BYSCORE', 'LIMIT', 0, 1000)) do
+  redis.call('ZADD', LEASES, now, each)
+end
 
 if now - since >= lease then
   local dead = redis.call('ZRANGE', LEASES, '-inf', '(' .. now - lease, 'BYSCORE', 'LIMIT', 0, 1000, 'WITHSCORES')

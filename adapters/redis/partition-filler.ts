@@ -69,7 +69,7 @@ export class PartitionFiller {
           for (const name of holes) delivery.events?.hole(name)
           for (const publication of publications) {
             const room = heard.named(publication.room)
-            if (room !== undefined) delivery.deliver(room, publication)
+            if (room !== undefined) delivery.fillIn(room, publication)
           }
         }),
       )

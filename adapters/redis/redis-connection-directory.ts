@@ -30,6 +30,8 @@ const MEMBERS = script("members")
 const LOCATE = script("locate")
 
 const MAX_UNANSWERED = 100
+/** Of one kind. Past it the oldest is forgotten: it is as if it had not been asked. */
+const MAX_ASKED_AGAIN = 1_000
 
 const USER: string = userRoom("")
 const CONNECTION: string = connectionRoom("")
@@ -67,6 +69,9 @@ class Directory {
   private readonly lease: string
   /** Askings for who has departed that were not answered: who was taken by one is given to it when it is asked again. */
   private readonly unanswered: string[] = []
+  /** By connection, askings for it that were not answered: what one has changed is said when it is asked again. */
+  private readonly unregistered = new Map<string, string>()
+  private readonly unremoved = new Map<string, string>()
 
   constructor(state: StoreState, lease: string) {
     this.state = state
@@ -79,20 +84,23 @@ class Directory {
     const json = info === undefined ? "" : JSON.stringify(info)
     const entered = rooms.filter((room) => !isGatewayRoom(room))
     const [former, count] = listOf(
-      await this.run(REGISTER, [...fields, json, this.lease, replaced.length, ...replaced, ...entered]),
+      await this.askFor(connectionId, this.unregistered, (asking) =>
+        this.run(REGISTER, [...fields, json, this.lease, asking, replaced.length, ...replaced, ...entered]),
+      ),
     )
     return { formerRooms: roomsOf(former), count: Number(count) }
   }
 
   async remove(connectionId: string): Promise<ConnectionEntry | undefined> {
-    const was = await this.run(REMOVE, [connectionId])
+    const was = await this.askFor(connectionId, this.unremoved, (asking) => this.run(REMOVE, [connectionId, asking]))
     return was === null ? undefined : entryOf(was)
   }
 
   async takeDeparted(limit: number): Promise<readonly ConnectionEntry[]> {
-    const asking = this.unanswered.pop() ?? randomBytes(9).toString("base64url")
+    const again = this.unanswered.pop()
+    const asking = again ?? randomBytes(9).toString("base64url")
     try {
-      return listOf(await this.run(TAKE_DEPARTED, [limit, asking])).map(entryOf)
+      return listOf(await this.run(TAKE_DEPARTED, [limit, asking, again === undefined ? 0 : 1])).map(entryOf)
     } catch (error) {
       if (this.unanswered.length < MAX_UNANSWERED) this.unanswered.push(asking)
       throw error
@@ -170,6 +178,25 @@ class Directory {
 
   async depart(connectionId: string, graceMs: number): Promise<void> {
     await this.run(DEPART, [connectionId, graceMs])
+  }
+
+  /** Under the id of the asking that was not answered, where there is one. */
+  private async askFor(
+    connectionId: string,
+    unanswered: Map<string, string>,
+    ask: (asking: string) => Promise<unknown>,
+  ): Promise<unknown> {
+    const asking = unanswered.get(connectionId) ?? randomBytes(9).toString("base64url")
+    try {
+      const answer = await ask(asking)
+      if (unanswered.get(connectionId) === asking) unanswered.delete(connectionId)
+      return answer
+    } catch (error) {
+      unanswered.set(connectionId, asking)
+      const [oldest] = unanswered.keys()
+      if (unanswered.size > MAX_ASKED_AGAIN && oldest !== undefined) unanswered.delete(oldest)
+      throw error
+    }
   }
 
   private run(lua: LuaScript, args: readonly (string | number)[]): Promise<unknown> {

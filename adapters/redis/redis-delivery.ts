@@ -1,5 +1,6 @@
 import type { EngineEvents } from "#application/ports/engine.ts"
 import type { Publication } from "#domain/gate.ts"
+import { isExpired } from "#domain/message.ts"
 import type { Offset } from "#domain/offset.ts"
 import type { RoomName } from "#domain/room.ts"
 import type { RedisPartition } from "./redis-partition.ts"
@@ -76,6 +77,8 @@ export class RedisDelivery {
   private readonly begun: { readonly room: HeardRoom; readonly publication: Publication }[][]
   private readonly overflowed: boolean[]
   private readonly held: boolean[]
+  /** What is delivered now has waited, or comes from the log. */
+  private late = false
   private readonly options: DeliveryOptions
 
   constructor(options: DeliveryOptions) {
@@ -96,8 +99,10 @@ export class RedisDelivery {
   /** From here on publications wait; what waits already is kept, unless it is of a subscription that broke. */
   hold({ index }: RedisPartition, discard: boolean): void {
     this.held[index] = true
-    // What fills the partition reads these too, for their rooms are not said to have had them.
+    const begun = this.begun[index] ?? []
     this.begun[index] = []
+    // What fills the partition reads those of logged rooms too, for they are not said to have had them; no log has the others.
+    for (const { publication, room } of begun) if (!room.logged && room.wanted) this.events?.deliver(publication)
     if (!discard) return
     this.forgetWaiting(index)
     this.overflowed[index] = false
@@ -112,8 +117,17 @@ export class RedisDelivery {
     }
     this.held[index] = false
     const waiting = this.forgetWaiting(index)
+    this.late = true
     for (const { room, text } of waiting) this.hear(room, text)
+    this.late = false
     return true
+  }
+
+  /** From the log, what the subscription did not bring. */
+  fillIn(room: HeardRoom, publication: Publication): void {
+    this.late = true
+    this.deliver(room, publication)
+    this.late = false
   }
 
   /** What the subscription brought for a room. */
@@ -159,7 +173,8 @@ export class RedisDelivery {
 
   /**
    * A message to several rooms comes by each of their channels, one copy right after the other. They are delivered in one
-   * turn: between them this node would count as having worked off what members of a later room have not had.
+   * turn: between them this node would count as having worked off what members of a later room have not had, and who left
+   * a room would have a second copy by another.
    */
   private gather(room: HeardRoom, publication: Publication): void {
     const { offset, partition } = publication
@@ -186,11 +201,11 @@ export class RedisDelivery {
     if (names.length === 1 || message.volatile) return false
     return names.slice(names.indexOf(room) + 1).some((name) => {
       const later = this.options.roomOf(name)
-      return later?.logged === true && later.last > 0 && later.last < offset
+      return later !== undefined && later.last > 0 && later.last < offset
     })
   }
 
-  deliver(room: HeardRoom, publication: Publication): void {
+  private deliver(room: HeardRoom, publication: Publication): void {
     const { offset, message, partition } = publication
     const { workedOff } = this.options.state
     if (room.logged && !message.volatile) {
@@ -199,7 +214,8 @@ export class RedisDelivery {
       room.said = offset
     }
     workedOff[partition] = Math.max(workedOff[partition] ?? 0, offset)
-    if (room.wanted) this.events?.deliver(publication)
+    // What comes in time is not looked at: its sender's clock may be behind this one's.
+    if (room.wanted && !(this.late && isExpired(message, this.options.nowMs()))) this.events?.deliver(publication)
   }
 
   /** This node's own beat, in order with everything else. `<offset> <epoch>` */

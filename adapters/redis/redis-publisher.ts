@@ -11,6 +11,9 @@ import { encodeMessage } from "./wire-message.ts"
 
 const PUBLISH = luaScript("publish", "life")
 
+/** A publish takes no longer from its first step to its last. */
+const BODY_MARGIN_MS = 60_000
+
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("base64url")
 
 /** What a room keeps, as the script takes it: `-1` where it never will. */
@@ -62,17 +65,22 @@ export class RedisPublisher {
 
   /**
    * Each partition knows only the keys of its own messages, so that another body to other rooms would pass, or be refused
-   * when some of them have it. A client's own id goes to one room.
+   * when some of them have it. Kept from the last try on, longer than what any partition writes by it. A client's own id
+   * goes to one room.
    */
   private async claim({ digest, key, userId }: IdempotencyKey): Promise<boolean> {
     const { commands, options, partitions } = this.state
     if (partitions.length === 1 || userId !== undefined) return true
     const name = `${options.prefix}:body:{${sha256(key)}}`
     const hash = sha256(digest)
-    // In two commands: NX with GET came with 7.0. Where the record expires between the two, the key is free again.
-    if ((await commands.run("SET", name, hash, "NX", "PX", options.idempotencyMs)) !== null) return true
-    const first = await commands.run("GET", name)
-    return first === null || first === hash
+    const keptMs = options.idempotencyMs + BODY_MARGIN_MS
+    for (;;) {
+      // In several commands: NX with GET came with 7.0. Where the record expires between them, the key is free again.
+      if ((await commands.run("SET", name, hash, "NX", "PX", keptMs)) !== null) return true
+      const first = await commands.run("GET", name)
+      if (first !== null && first !== hash) return false
+      if (first === hash && Number(await commands.run("PEXPIRE", name, keptMs)) === 1) return true
+    }
   }
 
   private async publishIn(

@@ -73,7 +73,11 @@ export class RedisRooms {
     const opening: Opening = { room, live: this.open(room), unwantedSince: 0 }
     this.byName.set(name, opening)
     this.byChannel.set(channel, room)
-    opening.live.catch(() => this.forget(opening))
+    opening.live.catch(() => {
+      this.forget(opening)
+      // It may be subscribed to all the same. A break of the connection ends that as well.
+      this.laneOf(partition).subscriber.unsubscribe([channel]).catch(unlessAway)
+    })
     return opening.live
   }
 

@@ -52,7 +52,8 @@ type Unavailable = Refused<"engine_unavailable">
  * Who is connected where, and in which rooms: the answer to every look-up, cluster-wide. A connection that dropped stays
  * a member of its rooms for the presence grace; it counts as online no more. Pages are stable while nothing changes,
  * rooms by name, members in the order of joining; an unknown cursor is the beginning. What comes late, for a connection
- * that was removed, does nothing. Contract: tests/contracts/connection-directory-contract.ts.
+ * that was removed, does nothing. `register`, `remove` and `takeDeparted` that failed and are asked for again answer what
+ * they have changed the first time too, so that it can be told. Contract: tests/contracts/connection-directory-contract.ts.
  */
 export class ConnectionDirectory extends Context.Service<
   ConnectionDirectory,

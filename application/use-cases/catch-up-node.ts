@@ -8,7 +8,6 @@ import type { Ids } from "#application/ports/ids.ts"
 import { type Revocation, Revocations } from "#application/ports/revocations.ts"
 import type { SessionStore } from "#application/ports/session-store.ts"
 import type { Settings } from "#application/ports/settings.ts"
-import { announcePresence } from "#application/presence.ts"
 import { CLOSINGS } from "#domain/closing.ts"
 import type { Refused } from "#domain/errors.ts"
 import { isRevokedBy } from "#domain/revocation.ts"
@@ -45,14 +44,10 @@ const closeRevoked = Effect.fnUntraced(function* () {
  * Others were told that it left where its node was taken for dead: it is here. In turn with its own joins and leaves, of
  * which the directory knows nothing meanwhile. One that is still being let in too: nobody else would register it again.
  */
-const registerAgain = (connection: LocalConnection) => connection.inTurn(register(connection))
-
-const register = Effect.fnUntraced(function* (connection: LocalConnection) {
-  if (connection.closed) return
-  const { formerRooms } = yield* registerConnection(connection)
-  for (const room of connection.applicationRooms)
-    if (!formerRooms.includes(room)) yield* announcePresence("joined", connection.member, room)
-})
+const registerAgain = (connection: LocalConnection) =>
+  connection.inTurn(
+    Effect.suspend(() => (connection.closed ? Effect.void : Effect.asVoid(registerConnection(connection)))),
+  )
 
 /**
  * What this node may have missed while it heard nothing, before it serves again: takeovers, revocations, and, where its

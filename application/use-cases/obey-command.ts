@@ -35,7 +35,8 @@ export const obeyCommand = Effect.fn("obeyCommand")(function* (
     case "disconnect": {
       const closed = connection.link.close(CLOSINGS[command.reason])
       yield* writtenOff(connection)
-      return closed ? DONE : GONE
+      // Whoever has its session by now has its client, too.
+      return closed && connection.leftover?.owned !== false ? DONE : GONE
     }
   }
 })
@@ -44,12 +45,21 @@ const WRITE_OFF_MS = 5_000
 const LOOK_MS = 20
 const AT_ONCE = 16
 
+/** It is not known yet whether its session was still its own. */
+const isEnding = ({ leftover }: LocalConnection): boolean =>
+  leftover?.session !== undefined && leftover.outcome !== "taken" && leftover.owned === undefined
+
 /** Whoever looks a closed connection up once this has succeeded does not find it. */
-const writtenOff = Effect.fnUntraced(function* ({
-  id,
-}: LocalConnection): Effect.fn.Return<void, Refused<"engine_unavailable">, ConnectionDirectory> {
+const writtenOff = Effect.fnUntraced(function* (
+  connection: LocalConnection,
+): Effect.fn.Return<void, Refused<"engine_unavailable">, ConnectionDirectory> {
   const directory = yield* ConnectionDirectory
-  for (let waitedMs = 0; (yield* directory.connection(id)) !== undefined; waitedMs += LOOK_MS) {
+  const isThere = Effect.suspend(() =>
+    isEnding(connection)
+      ? Effect.succeed(true)
+      : Effect.map(directory.connection(connection.id), (entry) => entry !== undefined),
+  )
+  for (let waitedMs = 0; yield* isThere; waitedMs += LOOK_MS) {
     if (waitedMs >= WRITE_OFF_MS)
       return yield* Effect.fail(new Refusal("engine_unavailable", "the connection is closed, and not written off yet"))
     yield* Effect.sleep(LOOK_MS)

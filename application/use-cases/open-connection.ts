@@ -18,7 +18,7 @@ import { type TakenSession, takeSession } from "#application/take-session.ts"
 import { type Declined, Refusal, type Refused } from "#domain/errors.ts"
 import { offsetToMs } from "#domain/offset.ts"
 import { member } from "#domain/presence.ts"
-import { isGatewayRoom, type RoomName } from "#domain/room.ts"
+import type { RoomName } from "#domain/room.ts"
 import { FIRST_OWNER, type Session } from "#domain/session.ts"
 import { type Claims, type User, userOf } from "#domain/user.ts"
 
@@ -37,8 +37,6 @@ export interface Opened {
   readonly recovered: boolean
   /** It sent a session back, whether it got it or not. */
   readonly asked: boolean
-  /** Rooms that it comes back to, and whose members were told that it left or were not told yet that it joined. */
-  readonly returnsTo: readonly RoomName[]
   /** Rooms that the connect hook adds. */
   readonly rooms: readonly RoomName[]
 }
@@ -110,10 +108,7 @@ const openTaken = Effect.fnUntraced(function* (
   yield* admit(connection)
   // Where it missed nothing it is sent no newer one: it goes on with what it has, as old as that is.
   connection.positionSentAt = Math.min(connection.positionSentAt, offsetToMs(Math.min(...floor)))
-  const returnsTo = [...session.rooms.keys()].filter(
-    (room) => !isGatewayRoom(room) && !registered.formerRooms.includes(room),
-  )
-  return { connection, recovered: true, asked: true, returnsTo, rooms: [] }
+  return { connection, recovered: true, asked: true, rooms: [] }
 })
 
 /** Counted before the backend is asked, and again as it is registered: many may be connecting at once. */
@@ -133,7 +128,7 @@ const openFresh = Effect.fnUntraced(function* (command: OpenCommand, claims: Cla
   })
   const connection = yield* Effect.onError(open, () => tellBackend(command.connectionId, user))
   const asked = typeof command.sessionId === "string"
-  return { connection, recovered: false, asked, returnsTo: [], rooms }
+  return { connection, recovered: false, asked, rooms }
 })
 
 /** Handlers that have let it in are told where it goes all the same. */

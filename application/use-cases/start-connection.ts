@@ -9,7 +9,6 @@ import { Engine } from "#application/ports/engine.ts"
 import { Metrics } from "#application/ports/metrics.ts"
 import { SessionStore } from "#application/ports/session-store.ts"
 import { Settings } from "#application/ports/settings.ts"
-import { announcePresence } from "#application/presence.ts"
 import { Refusal } from "#domain/errors.ts"
 import { mayStay } from "#domain/grant.ts"
 import { formatPosition } from "#domain/offset.ts"
@@ -71,13 +70,7 @@ const enterGranted = Effect.fnUntraced(function* (connection: LocalConnection, g
  * Fails where it cannot go on: the caller closes the engine connection, and the client, whose position is untouched,
  * tries again.
  */
-export const startConnection = Effect.fnUntraced(function* ({
-  connection,
-  recovered,
-  asked,
-  rooms: granted,
-  returnsTo,
-}: Opened) {
+export const startConnection = Effect.fnUntraced(function* ({ connection, recovered, asked, rooms: granted }: Opened) {
   const engine = yield* Engine
   const metrics = yield* Metrics
   const { node } = yield* Settings
@@ -101,11 +94,7 @@ export const startConnection = Effect.fnUntraced(function* ({
     formatPosition(engine.epoch(), connection.floor),
   )
   metrics.connectionOpened(recovered ? "recovered" : asked ? "not_recovered" : "fresh")
-  if (recovered) {
-    for (const room of returnsTo)
-      if (connection.rooms.has(room) && !connection.closed) yield* announcePresence("joined", connection.member, room)
-    yield* replay(connection)
-  }
+  if (recovered) yield* replay(connection)
   yield* openGate(connection)
   const { id: connectionId, transport, userId } = connection
   yield* Effect.logInfo("client connected", { connectionId, userId, transport, recovered })

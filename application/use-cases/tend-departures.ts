@@ -24,11 +24,11 @@ export const tendDepartures = Effect.fn("tendDepartures")(function* (): Effect.f
   Backend | ConnectionDirectory | Engine | Ids | LocalConnections | SessionStore | Settings
 > {
   const directory = yield* ConnectionDirectory
-  for (let more = true; more; ) {
-    const entries = yield* directory.takeDeparted(BATCH)
-    yield* Effect.uninterruptible(Effect.forEach(entries, announceLeft, { discard: true }))
-    more = entries.length === BATCH
-  }
+  // Whoever was given somebody to tell of is the only one who does.
+  const tell = Effect.tap(directory.takeDeparted(BATCH), (entries) =>
+    Effect.forEach(entries, announceLeft, { discard: true }),
+  )
+  for (let more = true; more; ) more = (yield* Effect.uninterruptible(tell)).length === BATCH
   const { unwritten, written } = yield* LocalConnections
   // The first failure ends it, once those under way are done.
   yield* Effect.forEach(

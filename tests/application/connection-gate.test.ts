@@ -106,6 +106,22 @@ describe("a replay", () => {
   )
 
   test(
+    "leaves out what expired while it waited behind it",
+    Effect.gen(function* () {
+      const earlier = yield* droppedInA
+      const taken = yield* Deferred.make<void>()
+      const opening = yield* Effect.forkChild(openClient("c2", { earlier, drained: Deferred.await(taken) }), {
+        startImmediately: true,
+      })
+      yield* say("a", 2, 1_000)
+      yield* say("a", 3, 60_000)
+      yield* TestClock.adjust(1_000)
+      yield* Deferred.succeed(taken, undefined)
+      assert.deepStrictEqual((yield* Fiber.join(opening)).events, ["session:ready", "said 1", "said 3"])
+    }),
+  )
+
+  test(
     "does not pass by what a join is owed that was under way when it began",
     Effect.gen(function* () {
       yield* started

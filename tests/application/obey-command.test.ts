@@ -14,7 +14,7 @@ import { obeyCommand } from "#application/use-cases/obey-command.ts"
 import { CLOSINGS } from "#domain/closing.ts"
 import { Refusal } from "#domain/errors.ts"
 import type { RoomName } from "#domain/room.ts"
-import { connect, memoryNode } from "./node-fixture.ts"
+import { connect, memoryNode, SESSION_ID } from "./node-fixture.ts"
 
 const room = "lobby" as RoomName
 const GONE: NodeAnswer = { kind: "done", found: false }
@@ -61,6 +61,20 @@ describe("a command from another node", () => {
       )
       assert.isUndefined(yield* directory.connection("a1"))
     }).pipe(Effect.provide(memoryNode())),
+  )
+
+  it.effect(
+    "does not find a connection that it closes when its session is another one's by then, on whatever node",
+    () =>
+      Effect.gen(function* () {
+        yield* connect({ id: "a1", session: true })
+        const sessions = yield* SessionStore
+        const stored = yield* sessions.read(SESSION_ID)
+        if (stored === undefined) return assert.fail("there is no session")
+        yield* sessions.take(stored.session, { node: "another", connectionId: "a2" })
+        const answer = yield* obeyCommand({ kind: "disconnect", connectionId: "a1", reason: "disconnected" })
+        assert.deepStrictEqual(answer, GONE)
+      }).pipe(Effect.provide(memoryNode())),
   )
 
   it.effect("says so when a closed connection stays in the directory, instead of claiming that it is gone", () =>

@@ -48,13 +48,13 @@ export const close = ({ connection }: OpenedClient, outcome: CloseCommand["outco
 export const pass = (ms: number) => Effect.andThen(TestClock.adjust(ms), tendDepartures())
 
 /** Opens as the transport does: what fails once it is tracked is closed. */
-export const openOrClose = (id: string, earlier?: OpenedClient) =>
+export const openOrClose = (id: string, earlier?: OpenedClient, grants: readonly string[] = []) =>
   Effect.suspend(() => {
     let tracked: LocalConnection | undefined
     const opened = (connection: LocalConnection): void => {
       tracked = connection
     }
-    return openClient(id, { opened, ...(earlier && { earlier }) }).pipe(
+    return openClient(id, { opened, grants, ...(earlier && { earlier }) }).pipe(
       Effect.tapError(() =>
         tracked === undefined
           ? Effect.void

@@ -8,13 +8,21 @@ import { exitRoom } from "#application/exit-room.ts"
 import type { LocalConnection } from "#application/local-connections.ts"
 import { ConnectionDirectory } from "#application/ports/connection-directory.ts"
 import { Engine } from "#application/ports/engine.ts"
+import { Revocations } from "#application/ports/revocations.ts"
 import { SessionStore } from "#application/ports/session-store.ts"
 import type { Services } from "#application/services.ts"
 import { closeConnection } from "#application/use-cases/close-connection.ts"
 import { tendConnections } from "#application/use-cases/tend-connections.ts"
+import { compileRoomRules } from "#domain/room-rules.ts"
 import { connect } from "./node-fixture.ts"
 import { type OpenedClient, openClient } from "./opened-client.ts"
 import { A, away, B, close, GRACE_MS, listening, openOrClose, pass, test } from "./race-fixture.ts"
+
+const byClaim = compileRoomRules({
+  rooms: [{ match: "*", join: "token", publish: "members", presence: true, history: { size: 10, ttlMs: 3_600_000 } }],
+  users: { history: undefined },
+  everybody: { history: undefined },
+})
 
 describe("a takeover", () => {
   test(
@@ -214,6 +222,65 @@ describe("presence", () => {
         assert.deepStrictEqual(words.toSorted(), ["room:joined a", "room:joined b"])
       }).pipe(Effect.provideService(Engine, engine))
     }),
+  )
+
+  /** Its grace was over, and its room was told that it left. */
+  const whoLeft = Effect.gen(function* () {
+    const first = yield* openClient("c1", { grants: ["a"] })
+    yield* enterRoom(first.connection, A, "claim")
+    yield* close(first, "kept")
+    yield* pass(GRACE_MS)
+    return first
+  })
+
+  test(
+    "says no second leave of who came back too late and goes again before it was started",
+    Effect.gen(function* () {
+      const { engine, words } = yield* listening
+      yield* Effect.gen(function* () {
+        const first = yield* whoLeft
+        let looks = 0
+        const refusal = yield* Effect.flip(openOrClose("c2", first, ["a"])).pipe(
+          Effect.updateService(Revocations, (revocations) => ({
+            ...revocations,
+            isRevoked: (claims) => (++looks === 2 ? away : revocations.isRevoked(claims)),
+          })),
+        )
+        assert.strictEqual(refusal._tag, "engine_unavailable")
+        yield* pass(GRACE_MS)
+        assert.deepStrictEqual(words, ["room:joined a", "room:left a", "room:joined a", "room:left a"])
+      }).pipe(Effect.provideService(Engine, engine))
+    }),
+    { settings: { rules: byClaim } },
+  )
+
+  test(
+    "says no second leave of who came back too late with a token that grants the room no more",
+    Effect.gen(function* () {
+      const { engine, words } = yield* listening
+      yield* Effect.gen(function* () {
+        const second = yield* openClient("c2", { earlier: yield* whoLeft, grants: [] })
+        assert.deepStrictEqual([second.ready["recovered"], second.ready["rooms"]], [true, []])
+        assert.deepStrictEqual(words, ["room:joined a", "room:left a"])
+      }).pipe(Effect.provideService(Engine, engine))
+    }),
+    { settings: { rules: byClaim } },
+  )
+
+  test(
+    "says that somebody left who came back in time with a token that grants the room no more",
+    Effect.gen(function* () {
+      const { engine, words } = yield* listening
+      yield* Effect.gen(function* () {
+        const first = yield* openClient("c1", { grants: ["a"] })
+        yield* enterRoom(first.connection, A, "claim")
+        yield* close(first, "kept")
+        yield* openClient("c2", { earlier: first, grants: [] })
+        yield* pass(GRACE_MS)
+        assert.deepStrictEqual(words, ["room:joined a", "room:left a"])
+      }).pipe(Effect.provideService(Engine, engine))
+    }),
+    { settings: { rules: byClaim } },
   )
 
   const wordsOf = (

@@ -164,6 +164,32 @@ describe("a connection that is written off later", () => {
   )
 
   test(
+    "is told as left, though the node ends while it is given who is to be told of",
+    Effect.gen(function* () {
+      const { engine, words } = yield* listening
+      yield* Effect.gen(function* () {
+        const first = yield* openClient("c1")
+        yield* enterRoom(first.connection, A, "rule")
+        yield* close(first, "kept")
+        yield* TestClock.adjust(GRACE_MS)
+        const directory = yield* ConnectionDirectory
+        const go = yield* Deferred.make<void>()
+        const tending = yield* tendDepartures().pipe(
+          Effect.provideService(ConnectionDirectory, {
+            ...directory,
+            takeDeparted: (limit) => Effect.tap(directory.takeDeparted(limit), () => Deferred.await(go)),
+          }),
+          Effect.forkChild({ startImmediately: true }),
+        )
+        const ending = yield* Effect.forkChild(Fiber.interrupt(tending), { startImmediately: true })
+        yield* Deferred.succeed(go, undefined)
+        yield* Fiber.join(ending)
+        assert.deepStrictEqual(words, ["room:joined a", "room:left a"])
+      }).pipe(Effect.provideService(Engine, engine))
+    }),
+  )
+
+  test(
     "is told to the backend all the same where the node ends meanwhile",
     Effect.gen(function* () {
       const { connection } = yield* connect({ id: "a1", rooms: ["a"], session: true })

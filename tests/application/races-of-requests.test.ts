@@ -5,6 +5,7 @@ import * as Fiber from "effect/Fiber"
 import { describe } from "vitest"
 import { enterRoom } from "#application/enter-room.ts"
 import { exitRoom } from "#application/exit-room.ts"
+import { LocalConnections } from "#application/local-connections.ts"
 import { ConnectionDirectory } from "#application/ports/connection-directory.ts"
 import { Engine } from "#application/ports/engine.ts"
 import { MessageLog } from "#application/ports/message-log.ts"
@@ -22,7 +23,7 @@ import { formatOffset } from "#domain/offset.ts"
 import { messageTo } from "#tests/domain/made.ts"
 import { connect, SESSION_ID } from "./node-fixture.ts"
 import { type OpenedClient, openClient } from "./opened-client.ts"
-import { A, away, close, openOrClose, pass, rules, test } from "./race-fixture.ts"
+import { A, away, close, listening, openOrClose, pass, rules, test } from "./race-fixture.ts"
 
 describe("a history", () => {
   test(
@@ -178,6 +179,44 @@ describe("a join", () => {
           )
           yield* close(second, "ended")
         }
+    }),
+  )
+})
+
+describe("a leave", () => {
+  test(
+    "that fails again and again waits once to be settled: nothing else is given up for it",
+    Effect.gen(function* () {
+      const { connection } = yield* connect({ id: "a1", rooms: ["a"], session: true })
+      const { unwritten } = yield* LocalConnections
+      for (let i = 0; i < 3; i++)
+        yield* Effect.flip(exitRoom(connection, A)).pipe(
+          Effect.updateService(SessionStore, (sessions) => ({ ...sessions, leave: () => away })),
+        )
+      assert.strictEqual(unwritten.size, 1)
+      yield* pass(1_000)
+      assert.strictEqual(unwritten.size, 0)
+    }),
+  )
+})
+
+describe("a leave whose answer was lost", () => {
+  test(
+    "is told once it is asked for again",
+    Effect.gen(function* () {
+      const { engine, words } = yield* listening
+      yield* Effect.gen(function* () {
+        const { connection } = yield* connect({ id: "a1", rooms: ["a"], session: true })
+        yield* Effect.flip(exitRoom(connection, A)).pipe(
+          Effect.updateService(ConnectionDirectory, (directory) => ({
+            ...directory,
+            leave: (...args) => Effect.andThen(directory.leave(...args), away),
+          })),
+        )
+        assert.isTrue(yield* exitRoom(connection, A))
+        yield* pass(1_000)
+        assert.deepStrictEqual(words, ["room:left a"])
+      }).pipe(Effect.provideService(Engine, engine))
     }),
   )
 })

@@ -204,6 +204,7 @@ describe("a session that a client names", () => {
         Effect.provideService(Engine, {
           ...engine,
           partitions: 2,
+          workedOff: [at, at],
           partitionOf: (room) => (room === SECRET ? 1 : 0),
         }),
         Effect.provideService(MessageLog, {

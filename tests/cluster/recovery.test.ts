@@ -159,6 +159,28 @@ describe.concurrent("a client that drops and comes back", () => {
   })
 })
 
+it("a client recovers where the clock of Redis has gone back by an hour: offsets did not", async () => {
+  await using own = await startCluster(1)
+  const { client: redis } = own.redis
+  const [clock = ""] = await redis.keys("*:clock")
+  // So it stands where the time was ahead for a moment.
+  await redis.set(clock, `${Number(await redis.get(clock)) + 3_600_000_000}`)
+  const node = nodeAt(own, 0)
+  const to = { rooms: ["open:a"] }
+  const client = await own.member(node, "ann", to.rooms, STAYS_AWAY)
+  await node.push(to, "e", 0)
+  await until("the first", () => client.received.length === 1)
+  client.drop()
+  await node.push(to, "e", 1)
+  comeBack(client)
+  await connected(client, 2)
+  await until("what it missed", () => client.received.length === 2)
+  expect([client.recovered, seen(client)]).toEqual([
+    [false, true],
+    [0, 1],
+  ])
+})
+
 describe.concurrent("a session's secret", () => {
   it("opens nothing for another user, nor with a forged token, nor without one, and cuts nobody", async () => {
     const victim = await cluster.client(node, "hal", { rooms: ["open:theft"] })

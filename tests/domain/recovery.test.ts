@@ -167,13 +167,17 @@ describe("a position that a client brings", () => {
   const now = START
   const at = (ms: number): Offset => ms * 1000
 
-  it("is believed where it has the store's partitions and nothing of the future beyond a minute of skew", () => {
-    expect(isBelievable({ epoch: "e", offsets: [at(now)] }, 1, now)).toBe(true)
-    expect(isBelievable({ epoch: "e", offsets: [0, at(now + 60_000)] }, 2, now)).toBe(true)
-    expect(isBelievable({ epoch: "e", offsets: [0, at(now + 60_001)] }, 2, now)).toBe(false)
-    expect(isBelievable({ epoch: "e", offsets: [at(now)] }, 2, now)).toBe(false)
-    expect(isBelievable({ epoch: "e", offsets: [0, 0, 0] }, 2, now)).toBe(false)
-    expect(isBelievable({ epoch: "e", offsets: [Number.MAX_SAFE_INTEGER] }, 1, now)).toBe(false)
+  it("is believed where it has the store's partitions and nothing of the future of any beyond a minute of skew", () => {
+    const believed = (offsets: readonly Offset[], workedOff: readonly Offset[]) =>
+      isBelievable({ epoch: "e", offsets }, workedOff, now)
+    expect(believed([at(now)], [0])).toBe(true)
+    expect(believed([0, at(now + 60_000)], [0, 0])).toBe(true)
+    expect(believed([0, at(now + 60_001)], [0, 0])).toBe(false)
+    expect(believed([at(now)], [0, 0])).toBe(false)
+    expect(believed([0, 0, 0], [0, 0])).toBe(false)
+    expect(believed([Number.MAX_SAFE_INTEGER], [0])).toBe(false)
+    expect(believed([0, at(now + 3_600_000)], [0, at(now + 3_540_000)])).toBe(true)
+    expect(believed([at(now + 3_600_000), 0], [0, at(now + 3_540_000)])).toBe(false)
   })
 })
 
