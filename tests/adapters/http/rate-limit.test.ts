@@ -40,6 +40,14 @@ it("counts each message of a batch, and each credential by itself", async () => 
   expect(other.status).toBe(202)
 })
 
+it("counts a push that asks for acknowledgements like any other", async () => {
+  await using http = await startHttp({ limits: { pushesPerSecond: 1 } })
+  const asking = { ...PUSH, ack: { timeoutMs: 1_000 } }
+  let response = await http.post("/v1/messages", asking)
+  for (let i = 0; i < 50 && response.status === 200; i++) response = await http.post("/v1/messages", asking)
+  await problemOf(response, "rate_limited")
+})
+
 it("refuses a batch that could never pass, for what it is", async () => {
   await using http = await startHttp({ limits: { pushesPerSecond: 1 } })
   const response = await http.post("/v1/messages/batch", { messages: [PUSH, PUSH, PUSH] })
