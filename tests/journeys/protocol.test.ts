@@ -1,13 +1,14 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
 import { type Client, closeClients, connectClient, connected } from "#tests/support/client.ts"
+import { comeBack, STAYS_AWAY } from "#tests/support/cluster.ts"
 import { type Gateway, startGateway, token } from "#tests/support/gateway.ts"
 import { settle, until } from "#tests/support/until.ts"
 
 let gateway: Gateway
 beforeAll(async () => {
   gateway = await startGateway({
-    presence: { grace: "400ms" },
+    presence: { grace: "2s" },
     limits: { connectionsPerUser: 3, roomsPerConnection: 4, eventsPerSecond: 50 },
   })
 })
@@ -37,7 +38,7 @@ describe("presence", () => {
 
     ada.drop()
     await connected(ada, 2)
-    await sleep(600)
+    await sleep(3_200)
     expect(presence(watcher)).toEqual([["room:joined", "ada"]])
     ada.socket.disconnect()
     await until("ada to have left", () => presence(watcher).length === 2)
@@ -51,13 +52,11 @@ describe("presence", () => {
   it("tells of who comes back after the grace, recovered all the same", async () => {
     const r = room("shown")
     const watcher = await connectClient(gateway, "watcher", { rooms: [r] })
-    const bob = await connectClient(gateway, "bob", {
-      rooms: [r],
-      reconnectionDelay: 2_500,
-      reconnectionDelayMax: 2_500,
-      randomizationFactor: 0,
-    })
+    const bob = await connectClient(gateway, "bob", { rooms: [r], ...STAYS_AWAY })
+    await until("bob to be told of", () => presence(watcher).length === 1)
     bob.drop()
+    await until("him to have left", () => presence(watcher).length === 2)
+    comeBack(bob)
     await connected(bob, 2)
     await until("all three", () => presence(watcher).length === 3)
     expect(presence(watcher)).toEqual([
