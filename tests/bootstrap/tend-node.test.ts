@@ -1,5 +1,6 @@
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import { TestClock } from "effect/testing"
 import { describe } from "vitest"
 import { ConnectionDirectory } from "#application/ports/connection-directory.ts"
@@ -70,6 +71,6 @@ describe("a node, by the clock", () => {
       isAway = true
       yield* TestClock.adjust("3 seconds")
       assert.strictEqual(complaints(), 2)
-    }).pipe(Effect.provide(memoryNode()), Effect.provide(logs.layer))
+    }).pipe(Effect.provide(Layer.merge(memoryNode(), logs.layer)))
   })
 })

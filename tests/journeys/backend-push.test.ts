@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto"
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
 import { closeClients, connectClient } from "#tests/support/client.ts"
+import { secrets } from "#tests/support/cluster.ts"
 import { type Gateway, startGateway } from "#tests/support/gateway.ts"
 import { settle, until } from "#tests/support/until.ts"
 
@@ -122,6 +123,8 @@ describe("the backend on a client's behalf", () => {
       online: false,
       connections: [],
     })
+    const again = await connectClient(gateway, "led", { auth: { ...secrets(client) } })
+    expect([again.recovered, again.ready[0]?.rooms]).toEqual([[false], []])
   })
 
   it("keeps a room that the API gave through a recovery", async () => {

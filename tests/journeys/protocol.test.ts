@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
 import { type Client, closeClients, connectClient, connected } from "#tests/support/client.ts"
-import { comeBack, STAYS_AWAY } from "#tests/support/cluster.ts"
+import { comeBack, STAYS_AWAY, secrets } from "#tests/support/cluster.ts"
 import { type Gateway, startGateway, token } from "#tests/support/gateway.ts"
 import { settle, until } from "#tests/support/until.ts"
 
@@ -129,8 +129,12 @@ describe("a token", () => {
       false,
       [],
     ])
+    // Its session is not for whoever comes with another token, either.
+    const fresh = await token("ed", { tokenId: "three" })
+    const next = await connectClient(gateway, "ed", { auth: { ...secrets(byId), token: fresh } })
+    expect(next.recovered).toEqual([false])
     expect(
-      (await gateway.call("POST", "/v1/revocations", { userId: "ed", issuedBefore: Date.now() + 1_000 })).status,
+      (await gateway.call("POST", "/v1/revocations", { userId: "ed", issuedBefore: Date.now() + 30_000 })).status,
     ).toBe(201)
     await until("the other too", () => other.disconnects.length === 1)
     const again = await connectClient(gateway, "ed", { wait: false })

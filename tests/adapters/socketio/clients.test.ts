@@ -112,3 +112,36 @@ describe("a client that connects", () => {
     expect((await response.text()).length).toBeLessThan(1_000)
   })
 })
+
+describe("what a gateway event says", () => {
+  it.each([
+    ["room:join", { room: "open:a", recent: 1_001 }],
+    ["room:join", { room: "open:a", recent: 0 }],
+    ["room:history", { room: "open:a", limit: 1_001 }],
+    ["room:publish", { room: "open:a", event: "e", data: 1, id: "" }],
+    ["room:publish", { room: "open:a", event: "e", data: 1, id: "i".repeat(201) }],
+    ["room:members", { room: "open:a", cursor: "c".repeat(501) }],
+    ["session:refresh", { token: "t".repeat(8_193) }],
+  ])("is refused where it is out of bounds: %s %j", async (event, data) => {
+    const eve = await connect("eve")
+    const { error } = await eve.ask(event, data)
+    expect(error.code).toBe("invalid_request")
+    expect(error.details).toHaveLength(1)
+  })
+
+  it("names one thing to catch up from: an offset, or a number of messages", async () => {
+    const gus = await connect("gus")
+    const { offset: since } = await gus.ask("room:join", { room: "open:a" })
+    expect(await gus.ask("room:join", { room: "open:a", since })).toMatchObject({ ok: true })
+    const { error } = await gus.ask("room:join", { room: "open:a", since, recent: 1 })
+    expect(error.code).toBe("invalid_request")
+  })
+
+  it("is told no more than twenty faults of", async () => {
+    const fay = await connect("fay")
+    const unknown = Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`x${i}`, i]))
+    const { error } = await fay.ask("room:join", { room: "open:a", ...unknown })
+    expect(error.details.length).toBeLessThanOrEqual(20)
+    expect(error.details[0].detail.length).toBeLessThanOrEqual(300)
+  })
+})
