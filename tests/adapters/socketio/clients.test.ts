@@ -137,11 +137,11 @@ describe("what a gateway event says", () => {
     expect(error.code).toBe("invalid_request")
   })
 
-  it("is told no more than twenty faults of", async () => {
+  it("is told its fault in few words, however many there are", async () => {
     const fay = await connect("fay")
-    const unknown = Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`x${i}`, i]))
+    const unknown = Object.fromEntries(Array.from({ length: 200 }, (_, i) => [`unknown-${i}`, i]))
     const { error } = await fay.ask("room:join", { room: "open:a", ...unknown })
-    expect(error.details.length).toBeLessThanOrEqual(20)
-    expect(error.details[0].detail.length).toBeLessThanOrEqual(300)
+    expect(error.code).toBe("invalid_request")
+    expect(error.details[0].detail).toHaveLength(300)
   })
 })
