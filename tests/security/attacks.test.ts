@@ -207,7 +207,7 @@ describe("an attack on stock Socket.IO", () => {
       const client = await raw(rawUser(gateway, "flooder"))
       for (let i = 0; i < 300; i++) client.send(`42${i}["x",${i}]`)
       await until("an answer to each", () => client.packets.filter((packet) => packet.startsWith("43")).length === 300)
-      expect(client.packets.filter((packet) => packet.includes("rate_limited")).length).toBeGreaterThan(150)
+      expect(client.packets.filter((packet) => packet.includes("rate_limited")).length).toBeGreaterThan(50)
       for (let i = 0; i < 5_000; i++) client.send(`42${i}["x",${i}]`)
       await until("the offender to be gone", client.isGone)
     }))
