@@ -91,10 +91,20 @@ describe("a client that publishes", () => {
       yield* started
       const backend = yield* Backend
       const ann = yield* joined("c1", "ann", "backend")
-      const answering = (answer: Effect.Effect<unknown, Declined>) => ({ ...backend, ask: () => answer })
+      const asked: unknown[] = []
+      const answering = (answer: Effect.Effect<unknown, Declined>) => ({
+        ...backend,
+        ask: (kind: string, data: object) => {
+          asked.push({ kind, ...data })
+          return answer
+        },
+      })
       const no = Effect.fail(new Declined("quiet_hours", "not now"))
       const refused = yield* Effect.flip(publish(ann, "backend")).pipe(Effect.provideService(Backend, answering(no)))
       assert.deepInclude(refused, { _tag: "declined", code: "quiet_hours" })
+      assert.deepStrictEqual(asked, [
+        { kind: "room.publish", connectionId: "c1", userId: "ann", room: "backend", event: "said", payload: 1 },
+      ])
       assert.deepStrictEqual(ann.events, ["session:ready"])
       yield* publish(ann, "backend").pipe(Effect.provideService(Backend, answering(Effect.succeed(null))))
       assert.deepStrictEqual(ann.events, ["session:ready", "said 1"])
@@ -213,6 +223,29 @@ describe("a room, for who is not in it", () => {
 })
 
 describe("an application's event", () => {
+  test(
+    "that a rule forwards waits for its answer as long as the rule says",
+    Effect.gen(function* () {
+      const { connection } = yield* openClient("c1")
+      const backend = yield* Backend
+      const waits: number[] = []
+      const answer = yield* dispatchClientEvent(connection, "order.place", 1).pipe(
+        Effect.updateService(Settings, (settings) => ({
+          ...settings,
+          eventRuleOf: () => ({ match: "order.*", forward: "rpc", timeoutMs: 1_234 }) as const,
+        })),
+        Effect.provideService(Backend, {
+          ...backend,
+          ask: (_kind, _data, timeoutMs) => {
+            waits.push(timeoutMs)
+            return Effect.succeed("placed")
+          },
+        }),
+      )
+      assert.deepStrictEqual([answer, waits], ["placed", [1_234]])
+    }),
+  )
+
   test(
     "is refused where its name is the gateway's or none, its data is none, or nothing takes it",
     Effect.gen(function* () {

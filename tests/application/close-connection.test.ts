@@ -122,6 +122,16 @@ describe("a connection that closes", () => {
     }),
   )
 
+  it.effect("and was replaced is not told of before who replaces it is there, also where nobody has a grace", () =>
+    Effect.gen(function* () {
+      const client = yield* connect({ id: "a1", rooms: [LOBBY], session: true })
+      assert.deepStrictEqual(yield* close(client, "taken"), [gone])
+      assert.deepStrictEqual(yield* passing(1_000), [])
+      yield* replaced
+      assert.deepStrictEqual(yield* passing(60_000), [])
+    }).pipe(Effect.provide(memoryNode({ settings: { presence: { graceMs: 0 } } }))),
+  )
+
   test(
     "and was replaced without knowing it says as little, and ends nothing of who goes on",
     Effect.gen(function* () {

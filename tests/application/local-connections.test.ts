@@ -11,6 +11,24 @@ import { connect, memoryNode, SESSION_ID } from "./node-fixture.ts"
 const test = (name: string, work: Effect.Effect<void, unknown, Services>): void =>
   it.effect(name, () => Effect.provide(work, memoryNode()))
 
+describe("the connections of a node", () => {
+  it.effect("are counted, and what could not be written of those that are gone", () => {
+    const metrics = recordingMetrics()
+    return Effect.gen(function* () {
+      const local = yield* LocalConnections
+      const { connection } = yield* connect({ id: "a1" }).pipe(Effect.provide(memoryNode()))
+      const gauges = () => [metrics.gauge("connections"), metrics.gauge("connections_unwritten")]
+      const late = { connectionId: "a0", session: undefined, outcome: "kept" } as const
+      local.add(connection)
+      local.writeLater(late)
+      assert.deepStrictEqual(gauges(), [1, 1])
+      local.remove(connection)
+      local.written(late)
+      assert.deepStrictEqual(gauges(), [0, 0])
+    }).pipe(Effect.provide(Layer.provide(LocalConnections.layer, metrics.layer)))
+  })
+})
+
 describe("a session that is taken over", () => {
   test(
     "is lost by the connection here that has a lower number, and by no other",

@@ -7,6 +7,7 @@ import { askConnections, MAX_ANSWER_BYTES } from "#application/ask-connections.t
 import { composeMessage } from "#application/compose-message.ts"
 import { MessageLog } from "#application/ports/message-log.ts"
 import type { NodeCommand } from "#application/ports/node-commands.ts"
+import { publishMessage } from "#application/use-cases/publish-message.ts"
 import { MAX_ASKED, pushWithAcks } from "#application/use-cases/push-with-acks.ts"
 import { Gate } from "#domain/gate.ts"
 import { parseRoomName } from "#domain/room.ts"
@@ -66,6 +67,35 @@ describe("a push that asks for acknowledgements", () => {
       )
       assert.strictEqual(responses.length, 1)
       assert.deepStrictEqual(metrics.hits, ["ack_bytes"])
+    }).pipe(Effect.provide(memoryNode()))
+  })
+
+  it.effect("is not answered by what is no JSON: who answers so is missing", () =>
+    Effect.gen(function* () {
+      yield* connect({ id: "a1", rooms: ["lobby"], answer: () => ({ bytes: new Uint8Array(1) }) })
+      yield* connect({ id: "b1", userId: "bob", rooms: ["lobby"], answer: yes })
+      const { missing, responses } = yield* ask({ rooms: ["lobby"] })
+      assert.deepStrictEqual(
+        responses.map(({ connectionId }) => connectionId),
+        ["b1"],
+      )
+      assert.deepStrictEqual(missing, ["a1"])
+    }).pipe(Effect.provide(memoryNode())),
+  )
+
+  it.effect("is counted as a message received, and as one delivered to each who was asked", () => {
+    const metrics = recordingMetrics()
+    return Effect.gen(function* () {
+      const connectionIds = ["a1", "a2"]
+      for (const id of connectionIds) yield* connect({ id, rooms: ["lobby"], answer: yes })
+      yield* ask({ users: ["nobody"] }).pipe(Effect.provide(metrics.layer))
+      const { message } = yield* composeMessage(push({ rooms: ["lobby"] }), 0)
+      yield* askConnections({ message, connectionIds, timeoutMs: 1_000 }).pipe(Effect.provide(metrics.layer))
+      assert.deepStrictEqual(metrics.calls.messageReceived, [["backend"]])
+      assert.deepStrictEqual(metrics.calls.messageDelivered, [
+        [1, message.data.length],
+        [1, message.data.length],
+      ])
     }).pipe(Effect.provide(memoryNode()))
   })
 
@@ -187,6 +217,18 @@ describe("a push that asks for acknowledgements", () => {
       assert.strictEqual(ann.asked.length, 1)
       const reused = yield* Effect.flip(ask({ rooms: ["lobby"] }, 1_000, { key: "k", digest: "other" }))
       assert.strictEqual(reused._tag, "idempotency_key_reused")
+    }).pipe(Effect.provide(memoryNode())),
+  )
+
+  it.effect("shares its idempotency key with pushes that ask for none: another body under it is refused", () =>
+    Effect.gen(function* () {
+      yield* ask({ rooms: ["lobby"] }, 1_000, { key: "k", digest: "d" })
+      const plain = {
+        push: push({ rooms: ["lobby"] }),
+        from: "backend",
+        idempotency: { key: "k", digest: "other" },
+      } as const
+      assert.strictEqual((yield* Effect.flip(publishMessage(plain)))._tag, "idempotency_key_reused")
     }).pipe(Effect.provide(memoryNode())),
   )
 

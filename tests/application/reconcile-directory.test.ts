@@ -43,6 +43,20 @@ describe("the directory of a node", () => {
     }).pipe(Effect.provide(memoryNode())),
   )
 
+  it.effect("is looked through to its end, however many connections it has", () =>
+    Effect.gen(function* () {
+      const directory = yield* ConnectionDirectory
+      const { connection } = yield* connect({ id: "a1" })
+      const ids = Array.from({ length: 1_500 }, (_, i) => `gone${i}`)
+      for (const connectionId of ids)
+        yield* directory.register({ ...ELSEWHERE, connectionId, node: "test-node", rooms: [A] })
+      yield* reconcileDirectory()
+      const left = yield* leaves
+      assert.sameMembers(left, ids)
+      assert.strictEqual((yield* directory.connection(connection.id))?.connectionId, "a1")
+    }).pipe(Effect.provide(memoryNode())),
+  )
+
   it.effect("keeps one that another connection is taking the place of until that is registered", () =>
     Effect.gen(function* () {
       const directory = yield* ConnectionDirectory

@@ -271,7 +271,9 @@ keys: [{ id: a, hash: "sha256:${"A".repeat(43)}", scopes: [publish] }]`
     const file = `
 http: { origins: ["*"] }
 log: { redact: false }
-webhooks: { endpoints: [{ url: "http://backend.internal/hooks?token=x", secret: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw }] }`
+webhooks: { endpoints: [
+  { url: "http://backend.internal/hooks?token=x", secret: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw },
+  { url: "http://127.0.0.1:3000/hooks", secret: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw } ] }`
     expect(loaded({ file, env: good, production: true }).warnings).toEqual([
       "http://backend.internal is reached without TLS",
       "http.origins lets pages of every origin connect",

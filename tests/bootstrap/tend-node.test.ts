@@ -1,5 +1,6 @@
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import { TestClock } from "effect/testing"
 import { describe } from "vitest"
 import { ConnectionDirectory } from "#application/ports/connection-directory.ts"
@@ -9,6 +10,7 @@ import { CLOSINGS } from "#domain/closing.ts"
 import { Refusal } from "#domain/errors.ts"
 import type { RoomName } from "#domain/room.ts"
 import { connect, memoryNode, SESSION_ID } from "#tests/application/node-fixture.ts"
+import { capturedLogs } from "#tests/support/captured-logs.ts"
 
 const A = "a" as RoomName
 const stray = {
@@ -46,8 +48,10 @@ describe("a node, by the clock", () => {
     }).pipe(Effect.provide(memoryNode())),
   )
 
-  it.effect("goes on where the engine was away", () =>
-    Effect.gen(function* () {
+  it.effect("goes on where the engine was away, and complains of it once each time", () => {
+    const logs = capturedLogs()
+    const complaints = () => logs.entries.filter(({ message }) => message.includes("could not be tended")).length
+    return Effect.gen(function* () {
       const directory = yield* ConnectionDirectory
       let isAway = true
       const takeDeparted = (limit: number) =>
@@ -60,9 +64,13 @@ describe("a node, by the clock", () => {
       yield* directory.depart("stray", 0)
       yield* TestClock.adjust("3 seconds")
       assert.strictEqual(yield* directory.memberCount(A), 1)
+      assert.strictEqual(complaints(), 1)
       isAway = false
       yield* TestClock.adjust("2 seconds")
       assert.strictEqual(yield* directory.memberCount(A), 0)
-    }).pipe(Effect.provide(memoryNode())),
-  )
+      isAway = true
+      yield* TestClock.adjust("3 seconds")
+      assert.strictEqual(complaints(), 2)
+    }).pipe(Effect.provide(Layer.merge(memoryNode(), logs.layer)))
+  })
 })

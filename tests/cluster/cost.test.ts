@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { closeClients, connectClient } from "#tests/support/client.ts"
 import { type Gateway, startNode } from "#tests/support/gateway.ts"
@@ -18,10 +19,11 @@ afterAll(async () => {
   await redis.stop()
 })
 
-/** For one of so many times: the scripts that the nodes ran, and all commands, those inside scripts too. */
-const costOf = async (times: number, act: (i: number) => Promise<unknown>) => {
+/** The scripts that the nodes ran meanwhile, and all commands, those inside scripts too. */
+const asked = async (work: () => Promise<void>) => {
   await redis.client.config("RESETSTAT")
-  for (let i = 0; i < times; i++) await act(i)
+  const began = performance.now()
+  await work()
   let scripts = 0
   let commands = 0
   for (const [, name = "", count] of (await redis.client.info("commandstats")).matchAll(
@@ -30,8 +32,20 @@ const costOf = async (times: number, act: (i: number) => Promise<unknown>) => {
     commands += Number(count)
     if (/^eval(sha)?$/i.test(name)) scripts += Number(count)
   }
-  // Beats, leases and departures cost a little of their own meanwhile.
-  return { scripts: Math.floor(scripts / times + 0.2), commands: commands / times }
+  return { scripts, commands, ms: performance.now() - began }
+}
+
+/** For one of so many times. What beats, leases and departures cost by the clock is taken off, however long it took. */
+const costOf = async (times: number, act: (i: number) => Promise<unknown>) => {
+  const idle = await asked(() => sleep(4_000))
+  const { commands, ms, scripts } = await asked(async () => {
+    for (let i = 0; i < times; i++) await act(i)
+  })
+  const part = ms / idle.ms
+  return {
+    scripts: Math.round((scripts - part * idle.scripts) / times),
+    commands: (commands - part * idle.commands) / times,
+  }
 }
 
 let pushes = 0

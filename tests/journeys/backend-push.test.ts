@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto"
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
 import { closeClients, connectClient } from "#tests/support/client.ts"
+import { secrets } from "#tests/support/cluster.ts"
 import { type Gateway, startGateway } from "#tests/support/gateway.ts"
 import { settle, until } from "#tests/support/until.ts"
 
@@ -23,9 +24,7 @@ describe("a push with ack", () => {
     ann?.socket.on("ask", (data, _meta, ack) => ack({ heard: data }))
     bob?.socket.on("ask", (_data, _meta, ack) => ack("yes"))
     cat?.socket.on("ask", () => undefined)
-    const began = Date.now()
     const { body, status } = await gateway.push({ rooms: [r] }, "ask", "who is there", { ack: { timeoutMs: 800 } })
-    expect(Date.now() - began).toBeLessThan(5_000)
     expect(status).toBe(200)
     const answers = body.responses.map(({ data, userId }: { data: unknown; userId: string }) => [userId, data]).sort()
     expect(answers).toEqual([
@@ -45,9 +44,9 @@ describe("a push with ack", () => {
     gone.socket.on("ask", () => gone.socket.disconnect())
     const headers = { "idempotency-key": randomUUID() }
     const began = Date.now()
-    const push = () => gateway.push({ rooms: [r] }, "ask", 1, { ack: { timeoutMs: 20_000 } }, headers)
+    const push = () => gateway.push({ rooms: [r] }, "ask", 1, { ack: { timeoutMs: 50_000 } }, headers)
     const [first, second] = await Promise.all([push(), push()])
-    expect(Date.now() - began).toBeLessThan(15_000)
+    expect(Date.now() - began).toBeLessThan(40_000)
     expect([first?.body.responses[0].data, asked]).toEqual([1, 1])
     expect(second?.body).toEqual(first?.body)
     expect((await push()).body).toEqual(first?.body)
@@ -124,6 +123,8 @@ describe("the backend on a client's behalf", () => {
       online: false,
       connections: [],
     })
+    const again = await connectClient(gateway, "led", { auth: { ...secrets(client) } })
+    expect(again.ready[0]).toMatchObject({ recovered: false, rooms: [] })
   })
 
   it("keeps a room that the API gave through a recovery", async () => {

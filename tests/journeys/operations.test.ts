@@ -61,15 +61,15 @@ describe("requests under way at SIGTERM", () => {
   }
 
   it("are answered, and the node ends then, though their connection could be kept alive", async () => {
-    const gateway = await start({ drain: { time: "15s" } })
+    const gateway = await start({ drain: { time: "60s" } })
     const push = await begin(gateway)
     const exit = gateway.stop()
     await sleep(500)
     push.finish()
-    await until("the answer", () => push.answer().startsWith("HTTP/1.1 202"), 2_000)
+    await until("the answer", () => push.answer().startsWith("HTTP/1.1 202"))
     const answeredAt = Date.now()
     expect(await exit).toBe(0)
-    expect(Date.now() - answeredAt).toBeLessThan(4_000)
+    expect(Date.now() - answeredAt).toBeLessThan(25_000)
   })
 
   it("do not keep the node past its drain time by a body that never comes", async () => {
@@ -77,7 +77,7 @@ describe("requests under way at SIGTERM", () => {
     await begin(gateway)
     const stoppedAt = Date.now()
     expect(await gateway.stop()).toBe(0)
-    expect(Date.now() - stoppedAt).toBeLessThan(6_000)
+    expect(Date.now() - stoppedAt).toBeLessThan(25_000)
   })
 })
 
@@ -92,8 +92,13 @@ describe("handshakes", () => {
       true,
       "node_full",
     ])
+    // A page's client is to see that it may come again.
+    expect(refused.headers.get("access-control-allow-origin")).toBe("*")
+    const counted = () => gateway.metric('roomcast_connections_refused_total{code="node_full"}')
+    expect(await counted()).toBe(1)
     const third = await connectClient(gateway, "c", { wait: false })
     await until("a refusal", () => third.errors.length > 0)
+    expect(await counted()).toBeGreaterThan(1)
     expect(third.socket.active).toBe(true)
     first.socket.disconnect()
     await connected(third, 1)
@@ -103,7 +108,7 @@ describe("handshakes", () => {
     const gateway = await start({ limits: { connectsPerSecondPerAddress: 3 }, http: { trustedProxies: ["127.0.0.1"] } })
     const from = (address: string) =>
       Promise.all(
-        Array.from({ length: 8 }, () =>
+        Array.from({ length: 40 }, () =>
           handshake(gateway, { "x-forwarded-for": address }).then(({ status }) => status),
         ),
       )
@@ -114,7 +119,7 @@ describe("handshakes", () => {
 
     const untrusting = await start({ limits: { connectsPerSecondPerAddress: 3 } })
     const spoofed = await Promise.all(
-      Array.from({ length: 10 }, (_, i) =>
+      Array.from({ length: 40 }, (_, i) =>
         handshake(untrusting, { "x-forwarded-for": `192.0.2.${i}` }).then(({ status }) => status),
       ),
     )
@@ -209,6 +214,11 @@ describe("handlers", () => {
       `import { defineHandler } from "roomcast"
        export default defineHandler({ on: "connect", handle(_, { refuse, userId }) { if (userId === "banned") refuse("banned", "go away") } })`,
     )
+    writeFileSync(
+      join(directory, "errors.mjs"),
+      `import { defineHandler } from "roomcast"
+       export default defineHandler({ on: "error", handle({ code, event }, { log }) { log.info("told of an error", { about: event + " " + code }) } })`,
+    )
     const gateway = await start({ handlers: directory, log: { level: "info", format: "json" } })
     const client = await connectClient(gateway, "ann")
     const answer = await client.ask("chat.send", { room: "open:chat", text: "hi" })
@@ -231,6 +241,7 @@ describe("handlers", () => {
     ])
     expect(JSON.stringify(refused)).not.toContain("secret of the handler")
     await until("the failure to be logged", () => gateway.output().includes("a secret of the handler"))
+    await until("the handler of errors to be told", () => gateway.output().includes("chat.send rude"))
     const banned = await connectClient(gateway, "banned", { wait: false })
     await until("the refusal", () => banned.errors.length === 1)
     expect(banned.errors[0]?.data?.code).toBe("banned")

@@ -56,6 +56,15 @@ describe("a push", () => {
     await gateway.push({ rooms: ["open:a"] }, "bare", [1])
     await until("the message", () => client.received.length > 0)
     expect(client.received[0]).toMatchObject({ data: [1], meta: undefined, position: undefined })
+    expect(client.ready[0]).not.toHaveProperty("resume")
+  })
+})
+
+it("a client that changes to WebSocket once it is in is listed with it", async () => {
+  const client = await connectClient(gateway, "upgrading", { transports: ["polling", "websocket"] })
+  await until("its transport to be known", async () => {
+    const { body } = await gateway.call("GET", `/v1/connections/${client.socket.id}`)
+    return body.transport === "websocket"
   })
 })
 

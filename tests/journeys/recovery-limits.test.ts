@@ -1,7 +1,9 @@
+import { setTimeout as sleep } from "node:timers/promises"
 import { afterEach, describe, expect, it } from "vitest"
 import { closeClients, connectClient, connected } from "#tests/support/client.ts"
+import { comeBack, STAYS_AWAY } from "#tests/support/cluster.ts"
 import { type Gateway, startGateway, token } from "#tests/support/gateway.ts"
-import { settle, until } from "#tests/support/until.ts"
+import { until } from "#tests/support/until.ts"
 
 const running: Gateway[] = []
 const start = async (...args: Parameters<typeof startGateway>): Promise<Gateway> => {
@@ -14,21 +16,21 @@ afterEach(async () => {
   await Promise.all(running.splice(0).map((gateway) => gateway.stop("SIGKILL")))
 })
 
-const away = (ms: number) => ({ reconnectionDelay: ms, reconnectionDelayMax: ms, randomizationFactor: 0 })
-
 describe("what cannot be recovered is said", () => {
   it("where more was missed than a replay's most, over all rooms of the connection", async () => {
     const gateway = await start({ recovery: { maxMessages: 5 } })
-    const client = await connectClient(gateway, "ann", { rooms: ["open:a", "open:b"], ...away(300) })
+    const client = await connectClient(gateway, "ann", { rooms: ["open:a", "open:b"], ...STAYS_AWAY })
     for (const [missed, recovered] of [
       [5, true],
       [6, false],
     ] as const) {
       const times = client.ready.length
       client.received.length = 0
+      client.socket.io.reconnection(false)
       client.drop()
-      await settle(30)
+      await until("it to be gone", () => client.disconnects.length === times)
       for (let i = 0; i < missed; i++) await gateway.push({ rooms: [i % 2 ? "open:a" : "open:b"] }, "e", i)
+      comeBack(client)
       await connected(client, times + 1)
       await client.ask("room:join", { room: "open:a" })
       await gateway.push({ rooms: ["open:a"] }, "e", "live")
@@ -39,10 +41,12 @@ describe("what cannot be recovered is said", () => {
 
   it("where the window is over", async () => {
     const gateway = await start({ recovery: { window: "300ms", maxMessages: 100 }, presence: { grace: "100ms" } })
-    const client = await connectClient(gateway, "bea", { rooms: ["open:a"], ...away(1_500) })
+    const client = await connectClient(gateway, "bea", { rooms: ["open:a"], ...STAYS_AWAY })
     client.drop()
-    await settle(30)
+    await until("it to be gone", () => client.disconnects.length === 1)
     await gateway.push({ rooms: ["open:a"] }, "e", "missed")
+    await sleep(1_500)
+    comeBack(client)
     await connected(client, 2)
     await client.ask("room:join", { room: "open:a" })
     await gateway.push({ rooms: ["open:a"] }, "e", "live")

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import { io } from "socket.io-client"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { type Client, type ClientOptions, closeClients, connectClient, connected } from "#tests/support/client.ts"
+import { type Client, closeClients, connectClient, connected } from "#tests/support/client.ts"
+import { comeBack, STAYS_AWAY } from "#tests/support/cluster.ts"
 import { type Gateway, startGateway, token } from "#tests/support/gateway.ts"
 import { settle, until } from "#tests/support/until.ts"
 
@@ -20,11 +21,6 @@ const room = (kind: string): string => `${kind}:${++names}`
 const push = (to: string | object, data: unknown, more?: object) =>
   gateway.push(typeof to === "string" ? { rooms: [to] } : to, "e", data, more)
 const seen = (client: Client): unknown[] => client.received.map(({ data }) => data)
-const away = (ms: number): ClientOptions => ({
-  reconnectionDelay: ms,
-  reconnectionDelayMax: ms,
-  randomizationFactor: 0,
-})
 const secrets = (client: Client) => ({
   pid: Reflect.get(client.socket, "_pid"),
   offset: Reflect.get(client.socket, "_lastOffset"),
@@ -167,12 +163,13 @@ describe.concurrent("a history that does not reach back", () => {
   /** Misses 1, something happens to the log, and whatever comes after is told honestly. */
   const missed = async (kind: string, happen: (name: string) => Promise<unknown>) => {
     const r = room(kind)
-    const client = await connectClient(gateway, "hal", { rooms: [r], ...away(2_500) })
+    const client = await connectClient(gateway, "hal", { rooms: [r], ...STAYS_AWAY })
     await push(r, 0)
     await until("the first", () => client.received.length === 1)
     client.drop()
-    await settle(30)
+    await until("it to be gone", () => client.disconnects.length === 1)
     await happen(r)
+    comeBack(client)
     await connected(client, 2)
     await client.ask("room:join", { room: r })
     await push(r, "live")

@@ -130,7 +130,11 @@ it("keeps no more of bodies under invented signatures than a bound, whoever send
       method: "POST",
       headers: { ...signed("", id), "Content-Length": String(10 * MiB) },
       body: new ReadableStream({
-        start: (stream) => client.signal.addEventListener("abort", () => stream.error(new Error("gone"))),
+        start: (stream) => {
+          const breakOff = (): void => stream.error(new Error("gone"))
+          if (client.signal.aborted) breakOff()
+          else client.signal.addEventListener("abort", breakOff)
+        },
       }),
       duplex: "half",
     }
@@ -144,6 +148,8 @@ it("keeps no more of bodies under invented signatures than a bound, whoever send
   expect((await http.post("/v1/messages", PUSH)).status).toBe(202)
   client.abort()
   for (const response of held) await problemOf(await response, "invalid_request")
+  // What they had is free again: as many come, and break off at once.
+  for (let i = 0; i < 7; i++) await problemOf(await open(`later_${i}`), "invalid_request")
   const body = JSON.stringify(PUSH)
   const after = await http.app.request("/v1/messages", { method: "POST", body, headers: signed(body, "after") })
   expect(after.status).toBe(202)

@@ -16,6 +16,7 @@ it("accepts a push to a room with history and answers with its id and offset", a
   expect(http.delivered).toMatchObject([
     { room: "news:a", message: { id: answer["id"], event: "greet", data: '{"text":"hi"}' } },
   ])
+  expect(http.recorder.calls.messageReceived).toEqual([["backend"]])
 })
 
 it("answers a push that is not logged without an offset", async () => {

@@ -11,7 +11,9 @@ it.each([
   ["a NUL", "\u0000", /not JSON/],
 ])("answers 400 to a body that is no JSON: %s", async (_, body, detail) => {
   await using http = await startHttp()
-  const problem = await problemOf(await http.post("/v1/messages", body), "invalid_json")
+  const response = await http.post("/v1/messages", body)
+  expect(response.headers.get("cache-control")).toBe("no-store")
+  const problem = await problemOf(response, "invalid_json")
   expect(problem["detail"]).toMatch(detail)
 })
 
@@ -94,6 +96,19 @@ it("answers 422 where a body breaks off, and not 500", async () => {
   await problemOf(await http.call("POST", "/v1/messages", init), "invalid_request")
 })
 
+it("takes a push as long as a batch may be where payloads have no limit, and nothing longer", async () => {
+  await using http = await startHttp({ limits: { payloadBytes: 0 } })
+  expect((await http.post("/v1/messages", { ...PUSH, data: "x".repeat(1_000_000) })).status).toBe(202)
+  const headers = { "Content-Type": "application/json", "Content-Length": "10485761" }
+  await problemOf(await http.call("POST", "/v1/messages", { body: "{}", headers }), "payload_too_large")
+})
+
+it("takes no batch above 10 MiB, however many pushes of the most size would be longer", async () => {
+  await using http = await startHttp()
+  const headers = { "Content-Type": "application/json", "Content-Length": "10485761" }
+  await problemOf(await http.call("POST", "/v1/messages/batch", { body: "{}", headers }), "payload_too_large")
+})
+
 it("answers 404 to what is not there", async () => {
   await using http = await startHttp()
   for (const path of ["/", "/v1", "/v1/nothing", "/v1/messages/", "/v2/messages", "/V1/messages", "//v1/messages"])
@@ -174,7 +189,15 @@ it("logs each request at debug, without its key or body", async () => {
   await http.post("/v1/messages", { ...PUSH, data: "private words" }, { "X-Request-Id": "req-7" })
   const line = http.lines.find(({ annotations, level }) => level === "Debug" && "route" in annotations)
   expect(line?.annotations).toMatchObject({ requestId: "req-7", method: "POST", route: "/v1/messages", status: 202 })
+  const published = http.lines.find(({ text }) => text.startsWith("message published"))
+  expect(published?.annotations).toMatchObject({ requestId: "req-7" })
   expect(JSON.stringify(http.lines)).not.toMatch(new RegExp(`private words|${KEYS.all}`))
+})
+
+it("logs no request where the access log is off", async () => {
+  await using http = await startHttp({ app: { accessLog: false } })
+  await http.post("/v1/messages", PUSH)
+  expect(http.lines.filter(({ annotations }) => "route" in annotations)).toEqual([])
 })
 
 it("lets the pages of allowed origins in and names no other", async () => {
@@ -186,6 +209,9 @@ it("lets the pages of allowed origins in and names no other", async () => {
   expect(preflight.status).toBe(204)
   expect(preflight.headers.get("access-control-allow-origin")).toBe("https://app.example")
   expect(preflight.headers.get("access-control-allow-headers")).toContain("Idempotency-Key")
+  expect(preflight.headers.get("access-control-allow-methods")?.split(",")).toEqual(
+    expect.arrayContaining(["GET", "POST", "PUT", "DELETE"]),
+  )
   const refused = await from("https://app.example", "POST")
   expect(refused.headers.get("access-control-allow-origin")).toBe("https://app.example")
   expect(refused.headers.get("access-control-expose-headers")).toContain("RateLimit")
@@ -202,9 +228,11 @@ it("answers the probes without a credential", async () => {
   for (const path of ["/livez", "/readyz"]) {
     const response = await http.app.request(path)
     expect([response.status, await response.text()]).toEqual([200, "ok"])
+    expect(response.headers.get("cache-control")).toBe("no-store")
   }
   const metrics = await http.app.request("/metrics")
   expect(metrics.headers.get("content-type")).toBe("text/plain; version=0.0.4")
+  expect(metrics.headers.get("cache-control")).toBe("no-store")
   expect(await metrics.text()).toBe("roomcast_up 1\n")
 })
 

@@ -21,6 +21,14 @@ describe("connections over HTTP", () => {
     expect(idsOf(await api.get("/connections?room=plain:x&userId=bob"))).toEqual(["b1"])
   })
 
+  it("are listed by the hundred where no limit is named", async () => {
+    await using api = await startApi()
+    for (let i = 0; i < 101; i++) await api.connect({ id: `c${i}` })
+    const first = await api.get("/connections")
+    expect((first["items"] as readonly unknown[]).length).toBe(100)
+    expect(idsOf(await api.get(`/connections?cursor=${first["nextCursor"]}`))).toEqual(["c100"])
+  })
+
   it("are looked at one by one; an unknown one is 404", async () => {
     await using api = await startApi()
     await api.connect({ id: "a1", rooms: ["plain:x"] })

@@ -36,7 +36,14 @@ describe("revocations over HTTP", () => {
       "invalid_request",
     )
     expect(JSON.stringify(seconds["errors"])).toContain("looks like seconds")
-    for (const body of [{}, { userId: "ann" }, { jti: "" }, { jti: "t", userId: "ann", issuedBefore: BEFORE }, []])
+    for (const body of [
+      {},
+      { userId: "ann" },
+      { jti: "" },
+      { jti: "t".repeat(513) },
+      { jti: "t", userId: "ann", issuedBefore: BEFORE },
+      [],
+    ])
       await problemOf(await api.call("POST", "/revocations", body), "invalid_request")
     expect(await api.get("/revocations")).toEqual({ items: [] })
   })
@@ -139,6 +146,16 @@ describe("every resource", () => {
       expect(problem["errors"]).toMatchObject([{ pointer: "/limt" }])
       expect((await api.call("GET", `${path}?limit=1000`)).status).toBe(200)
     }
+  })
+
+  it("refuses a cursor and a prefix longer than any that there is", async () => {
+    await using api = await startApi()
+    for (const path of ["/connections", "/rooms", "/rooms/x/members", "/revocations"]) {
+      const problem = await problemOf(await api.call("GET", `${path}?cursor=${"c".repeat(1_025)}`), "invalid_request")
+      expect(problem["errors"]).toMatchObject([{ pointer: "/cursor" }])
+    }
+    const problem = await problemOf(await api.call("GET", `/rooms?prefix=${"p".repeat(201)}`), "invalid_request")
+    expect(problem["errors"]).toMatchObject([{ pointer: "/prefix" }])
   })
 
   it("begins from the beginning with a cursor that it never gave", async () => {

@@ -5,7 +5,7 @@ import { afterAll, afterEach, describe, expect, it } from "vitest"
 import { Answers } from "#adapters/interop/answers.ts"
 import { isMessagePack } from "#adapters/interop/msgpack-shape.ts"
 import { startRedis } from "#tests/support/redis-server.ts"
-import { settle, until } from "#tests/support/until.ts"
+import { until } from "#tests/support/until.ts"
 import { endAll, foreignRedis, listen, onEnd, startNode } from "./interop-fixture.ts"
 
 const redis = await startRedis()
@@ -97,7 +97,7 @@ it("a node without the right to its channels says so, and listens once it has it
   onEnd(() => own.stop())
   await own.client.call("ACL", "SETUSER", "node", "on", ">password", "~*", "+@all", "resetchannels")
   const starting = startNode({ ...own, url: own.url.replace("//", "//node:password@") })
-  await settle(1_500)
+  await until("it to be refused", async () => Object(await own.client.call("ACL", "LOG")).length > 0)
   await own.client.call("ACL", "SETUSER", "node", "&*")
   const node = await starting
   expect(node.logs.text()).toMatch(/NOPERM/)

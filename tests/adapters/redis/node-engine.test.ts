@@ -2,8 +2,11 @@ import { randomBytes } from "node:crypto"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import { afterAll, expect, it } from "vitest"
 import { Engine } from "#application/ports/engine.ts"
+import { connectionRoom } from "#domain/room.ts"
 import { redisLayer } from "#tests/contracts/redis-fixture.ts"
+import { messageTo, room } from "#tests/domain/made.ts"
 import { startRedis } from "#tests/support/redis-server.ts"
+import { recordingMetrics } from "#tests/support/silent-metrics.ts"
 import { settle, until } from "#tests/support/until.ts"
 
 const server = await startRedis()
@@ -75,5 +78,38 @@ it("looks again for what a break has kept from it that came while it still looke
   expect([taken.includes("unheard"), engine.isFresh()]).toEqual([false, false])
   ends.shift()?.()
   await until("the node to be fresh again", () => engine.isFresh())
+  await runtime.dispose()
+})
+
+it("says how many channels of rooms it hears", async () => {
+  const metrics = recordingMetrics()
+  const runtime = ManagedRuntime.make(redisLayer(server.url, {}, {}, metrics.layer))
+  const engine = await runtime.runPromise(Engine)
+  engine.start({ deliver: () => {}, hole: () => {}, newEpoch: () => {}, taken: () => {}, missed: async () => true })
+  expect(metrics.gauge("redis_channels")).toBe(0)
+  for (const name of ["a", "b"]) await runtime.runPromise(engine.subscribe(room(name)))
+  expect(metrics.gauge("redis_channels")).toBe(2)
+  await runtime.dispose()
+})
+
+it("keeps nothing in Redis of what goes to one connection, which nobody asks for later", async () => {
+  const prefix = `passing-${randomBytes(4).toString("hex")}`
+  const runtime = ManagedRuntime.make(redisLayer(server.url, { prefix }))
+  const engine = await runtime.runPromise(Engine)
+  const heard: string[] = []
+  engine.start({
+    deliver: ({ message }) => heard.push(message.id),
+    hole: () => {},
+    newEpoch: () => {},
+    taken: () => {},
+    missed: async () => true,
+  })
+  const own = connectionRoom("c1")
+  await until("the node to be fresh", () => engine.isFresh())
+  await runtime.runPromise(engine.subscribe(own))
+  const publish = { message: { ...messageTo([own]), id: "m1" }, histories: [undefined], idempotency: undefined }
+  await runtime.runPromise(engine.publish(publish))
+  await until("it to be heard", () => heard.includes("m1"))
+  expect(await server.client.keys(`${prefix}:*$connection*`)).toEqual([])
   await runtime.dispose()
 })

@@ -114,7 +114,7 @@ describe("a stream of messages from another node", () => {
     server.signal("SIGSTOP")
     const began = Date.now()
     const refused = await two.publish(A).catch((error: unknown) => error)
-    expect(refused).toMatchObject({ _tag: "engine_unavailable" })
+    expect(refused).toMatchObject({ _tag: "engine_unavailable", retryAfterMs: 1_000 })
     expect(Date.now() - began).toBeLessThan(10_000)
     await until("it to be known", () => !one.engine.isFresh())
     server.signal("SIGCONT")

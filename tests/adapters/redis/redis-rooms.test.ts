@@ -1,9 +1,9 @@
 import { Redis } from "ioredis"
 import { afterAll, expect, it } from "vitest"
 import { parseAddress } from "#adapters/redis/redis-address.ts"
-import { RedisCommands, RedisFailure } from "#adapters/redis/redis-commands.ts"
+import { RedisCommands } from "#adapters/redis/redis-commands.ts"
 import { RedisLane } from "#adapters/redis/redis-lane.ts"
-import { RedisRooms } from "#adapters/redis/redis-rooms.ts"
+import { LINGER_MS, MAX_LINGERING, RedisRooms } from "#adapters/redis/redis-rooms.ts"
 import { StoreState } from "#adapters/redis/redis-store.ts"
 import { room } from "#tests/domain/made.ts"
 
@@ -12,42 +12,94 @@ if (address === undefined) throw new Error("no address")
 const client = new Redis({ lazyConnect: true })
 afterAll(() => client.disconnect())
 
-it("gives up the channel of a room whose clock could not be read: nobody else would", async () => {
+class Store extends StoreState {
+  override clock(): Promise<number> {
+    return Promise.resolve(1)
+  }
+}
+
+/** The rooms of a node, and what it has asked Redis for. */
+const roomsOfNode = () => {
   const commands = new RedisCommands(client, () => {})
-  const state = new StoreState(
-    { commands, replicated: commands },
-    {
-      address,
-      prefix: "p",
-      partitions: 1,
-      beatMs: 1_000,
-      leaseMs: 1_000,
-      idempotencyMs: 1_000,
-      shortestRecordMs: 1_000,
-      waitReplicas: 0,
-    },
-    0,
-  )
-  const clocks = [() => Promise.reject(new RedisFailure("the clock", "away")), () => Promise.resolve(7)]
-  state.clock = () => clocks.shift()?.() ?? Promise.resolve(0)
+  const options = {
+    address,
+    prefix: "p",
+    partitions: 1,
+    beatMs: 1_000,
+    leaseMs: 1_000,
+    idempotencyMs: 1_000,
+    shortestRecordMs: 1_000,
+    waitReplicas: 0,
+  }
+  const state = new Store({ commands, replicated: commands }, options, 0)
   const lane = new RedisLane(
     client,
     { partitions: state.partitions, isWide: true },
     { message: () => {}, broken: () => {}, connected: () => {} },
   )
-  const heard = new Set<string>()
-  lane.subscriber.subscribe = async (channel) => void heard.add(channel)
-  lane.subscriber.unsubscribe = async (channels) => {
-    for (const channel of channels) heard.delete(channel)
-  }
+  const asked = { subscribed: 0, unsubscribed: 0 }
+  let fails = false
+  Object.assign(lane.subscriber, {
+    subscribe: () => {
+      if (fails) return Promise.reject(new Error("no"))
+      asked.subscribed++
+      return Promise.resolve()
+    },
+    unsubscribe: (channels: readonly string[]) => {
+      asked.unsubscribed += channels.length
+      return Promise.resolve()
+    },
+  })
+  let now = 0
   const rooms = new RedisRooms(
     state,
     () => lane,
     () => true,
-    () => 0,
+    () => now,
   )
-  await expect(rooms.want(room("a"))).rejects.toThrow(RedisFailure)
-  expect([rooms.size, [...heard]]).toEqual([0, []])
+  return {
+    rooms,
+    asked,
+    pass: (ms: number) => {
+      now += ms
+      rooms.sweep()
+    },
+    failing: (is: boolean) => {
+      fails = is
+    },
+  }
+}
+
+it("a room that nobody wants is heard a while longer, for who comes back, and then given up", async () => {
+  const { asked, pass, rooms } = roomsOfNode()
+  const [a, b] = [room("a"), room("b")]
+  await Promise.all([rooms.want(a), rooms.want(b)])
+  rooms.unwant(a)
+  rooms.unwant(b)
+  pass(LINGER_MS - 1)
+  expect([rooms.size, asked.unsubscribed]).toEqual([2, 0])
+  await rooms.want(a)
+  expect(asked.subscribed).toBe(2)
+  pass(1)
+  expect([rooms.size, rooms.named(a)?.wanted, rooms.named(b), asked.unsubscribed]).toEqual([1, true, undefined, 1])
+})
+
+it("so many are heard for nobody; of more the first are given up at once", async () => {
+  const { asked, pass, rooms } = roomsOfNode()
+  const names = Array.from({ length: MAX_LINGERING + 3 }, (_, i) => room(`r${i}`))
+  await Promise.all(names.map((name) => rooms.want(name)))
+  for (const name of names) rooms.unwant(name)
+  pass(1)
+  expect([rooms.size, asked.unsubscribed]).toEqual([MAX_LINGERING, 3])
+  expect([rooms.named(room("r2")), rooms.named(room("r3"))?.wanted]).toEqual([undefined, false])
+})
+
+it("a room whose subscription failed is subscribed to anew by who wants it next", async () => {
+  const { asked, failing, rooms } = roomsOfNode()
+  failing(true)
+  await expect(rooms.want(room("a"))).rejects.toThrow("no")
+  expect(rooms.size).toBe(0)
+  failing(false)
   await rooms.want(room("a"))
-  expect([rooms.size, heard.size]).toEqual([1, 1])
+  expect([rooms.size, asked.subscribed]).toEqual([1, 1])
 })

@@ -22,7 +22,7 @@ const broken = (): never => {
 }
 
 /** A link whose every packet fails to be made, and its stock client. */
-const openBroken = async () => {
+const openBroken = async (isStalled = false) => {
   const http = createServer()
   const server = new Server(http)
   await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve))
@@ -36,14 +36,16 @@ const openBroken = async () => {
   )
   const failures: unknown[] = []
   const socket = await connected
-  const link = new SocketLink(socket, true, new OutgoingBuffer(socket.conn), {
+  const hits: string[] = []
+  const buffer = Object.assign(new OutgoingBuffer(socket.conn), isStalled ? { isStalled: () => true } : {})
+  const link = new SocketLink(socket, true, buffer, {
     encoder: Object.assign(new PacketEncoder(), { encode: broken }),
     bufferBytes: 0,
     largestMessage: 0,
-    limitHit: () => undefined,
+    limitHit: (limit) => hits.push(limit),
     failed: (connectionId, error) => failures.push([connectionId, error]),
   })
-  return { client, failures, link, socket }
+  return { client, failures, hits, link, socket }
 }
 
 const told = (id: string) => [[id, new Error("broken")]]
@@ -78,5 +80,13 @@ it("a close that fails cuts the connection all the same, for the reason that it 
   expect(link.close(CLOSINGS.revoked)).toBe(true)
   expect(failures).toEqual(told(socket.id))
   expect(link.closing).toBe(CLOSINGS.revoked)
+  await until("the client to be gone", () => client.disconnected)
+})
+
+it("a client that has taken nothing for too long is cut as a slow consumer, which is counted, once", async () => {
+  const { client, hits, link } = await openBroken(true)
+  link.tend(1)
+  link.tend(2)
+  expect([link.closing, hits]).toEqual([CLOSINGS.slowConsumer, ["buffer_age"]])
   await until("the client to be gone", () => client.disconnected)
 })
