@@ -2,10 +2,11 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import { Metrics } from "#application/ports/metrics.ts"
-import { SessionStore } from "#application/ports/session-store.ts"
+import { EXPELLED_MARGIN_MS, SessionStore } from "#application/ports/session-store.ts"
 import { Settings } from "#application/ports/settings.ts"
 import type { RoomName } from "#domain/room.ts"
 import { type Entry, type Session, withConnectionId } from "#domain/session.ts"
+import { MemoryExpulsions } from "./memory-expulsions.ts"
 import { MemoryStore } from "./memory-store.ts"
 
 interface Stored {
@@ -22,6 +23,12 @@ export const memorySessionStore: Layer.Layer<SessionStore, never, MemoryStore | 
     const all = new Map<string, Stored>()
     /** In the order of their drops, so that the first one is the first to go. */
     const dropped = new Set<string>()
+    const expulsions = new MemoryExpulsions({
+      keptMs: recovery.windowMs + EXPELLED_MARGIN_MS,
+      most: bounds.maxExpulsions,
+      nowMs: state.nowMs,
+      limitHit: metrics.limitHit,
+    })
 
     const forget = (id: string): void => {
       all.delete(id)
@@ -108,6 +115,8 @@ export const memorySessionStore: Layer.Layer<SessionStore, never, MemoryStore | 
       },
       end: (id, owner, connectionId) =>
         Effect.suspend(() => (all.has(id) ? write(id, owner, () => forget(id), connectionId) : Effect.succeed(true))),
+      expel: (userId, room, at) => Effect.sync(() => expulsions.add(userId, room, at)),
+      expelledAt: (userId, rooms) => Effect.sync(() => expulsions.among(userId, rooms)),
     }
   }),
 )

@@ -22,6 +22,8 @@ export interface MemoryBounds {
   readonly maxIdempotencyKeys: number
   /** Sessions that wait for their client, past it the oldest drop is forgotten. */
   readonly maxDroppedSessions: number
+  /** Users taken out of rooms, past it the oldest is forgotten. */
+  readonly maxExpulsions: number
 }
 
 export const MEMORY_BOUNDS: MemoryBounds = {
@@ -29,6 +31,7 @@ export const MEMORY_BOUNDS: MemoryBounds = {
   maxRecords: 1_000_000,
   maxIdempotencyKeys: 500_000,
   maxDroppedSessions: 200_000,
+  maxExpulsions: 100_000,
 }
 
 const SHORTEST_RECORD_MS = 600_000

@@ -44,6 +44,10 @@ export class RedisPartition {
     return `${this.tag}:session:${id}`
   }
 
+  expelledKey(userId: string): string {
+    return `${this.tag}:out:${userId}`
+  }
+
   channel(room: RoomName): string {
     return `${this.tag}:room:${room}`
   }

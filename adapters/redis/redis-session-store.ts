@@ -1,8 +1,15 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { RENEWED_EACH_MS, SessionStore, type StoredSession } from "#application/ports/session-store.ts"
+import { Metrics } from "#application/ports/metrics.ts"
+import {
+  EXPELLED_MARGIN_MS,
+  RENEWED_EACH_MS,
+  SessionStore,
+  type StoredSession,
+} from "#application/ports/session-store.ts"
 import { Settings } from "#application/ports/settings.ts"
 import type { EnteredBy } from "#domain/grant.ts"
+import type { Offset } from "#domain/offset.ts"
 import type { RoomName } from "#domain/room.ts"
 import { type Entry, MAX_PAST_IDS, type Session } from "#domain/session.ts"
 import { luaScript } from "./lua-script.ts"
@@ -10,6 +17,7 @@ import type { NodeLease } from "./node-lease.ts"
 import { askRedis } from "./redis-commands.ts"
 import { RedisStore, type StoreState } from "./redis-store.ts"
 
+const EXPEL = luaScript("session-expel")
 const OPEN = luaScript("session-open")
 const READ = luaScript("session-read", "life")
 const TAKE = luaScript("session-take")
@@ -20,6 +28,9 @@ const MARGIN_MS = 500
 
 /** A session whose node renews it no more is forgotten after this and the window. */
 const UNRENEWED_MS = 4 * RENEWED_EACH_MS
+
+/** Rooms that a user was taken out of, past it the oldest is forgotten. */
+const MAX_EXPELLED = 1_000
 
 /** Rooms are fields of their own, apart from the others by this. */
 const ROOM = "room:"
@@ -136,6 +147,26 @@ class Sessions {
     return answer === 1 ? "renewed" : answer === 0 ? "taken" : "gone"
   }
 
+  /** Answers how many others had to be forgotten. */
+  async expel(userId: string, room: RoomName, at: Offset): Promise<number> {
+    const keptMs = this.windowMs + EXPELLED_MARGIN_MS
+    const args = [room, at, at - keptMs * 1000, MAX_EXPELLED, keptMs]
+    return Number(await this.state.commands.script(EXPEL, [this.expelledKey(userId)], args))
+  }
+
+  async expelledAt(userId: string, rooms: readonly RoomName[]): Promise<ReadonlyMap<RoomName, Offset>> {
+    const found = new Map<RoomName, Offset>()
+    if (rooms.length === 0) return found
+    const offsets = await this.state.commands.run("ZMSCORE", this.expelledKey(userId), ...rooms)
+    if (!Array.isArray(offsets)) throw new Error(`ZMSCORE answered ${typeof offsets}`)
+    for (const [i, room] of rooms.entries()) if (offsets[i] !== null) found.set(room, Number(offsets[i]))
+    return found
+  }
+
+  private expelledKey(userId: string): string {
+    return this.state.partitionOfSession(userId).expelledKey(userId)
+  }
+
   private async write(id: string, owner: number, connectionId: string, what: (string | number)[]): Promise<boolean> {
     return (await this.ask(id, owner, connectionId, what)) === 1
   }
@@ -149,11 +180,12 @@ class Sessions {
   }
 }
 
-export const redisSessionStore: Layer.Layer<SessionStore, never, RedisStore | Settings> = Layer.effect(
+export const redisSessionStore: Layer.Layer<SessionStore, never, Metrics | RedisStore | Settings> = Layer.effect(
   SessionStore,
   Effect.gen(function* () {
     const { lease, state } = yield* RedisStore
     const { recovery } = yield* Settings
+    const { limitHit } = yield* Metrics
     const sessions = new Sessions(state, lease, recovery.windowMs)
     return {
       open: (session) => askRedis(() => sessions.open(session)),
@@ -164,6 +196,14 @@ export const redisSessionStore: Layer.Layer<SessionStore, never, RedisStore | Se
       drop: (id, owner, connectionId) => askRedis(() => sessions.drop(id, owner, connectionId)),
       renew: (id, owner) => askRedis(() => sessions.renew(id, owner)),
       end: (id, owner, connectionId) => askRedis(() => sessions.end(id, owner, connectionId)),
+      expel: (userId, room, at) =>
+        Effect.map(
+          askRedis(() => sessions.expel(userId, room, at)),
+          (forgotten) => {
+            if (forgotten > 0) limitHit("expulsions")
+          },
+        ),
+      expelledAt: (userId, rooms) => askRedis(() => sessions.expelledAt(userId, rooms)),
     }
   }),
 )

@@ -1,6 +1,7 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type { Refused } from "#domain/errors.ts"
+import type { Offset } from "#domain/offset.ts"
 import type { RoomName } from "#domain/room.ts"
 import type { Entry, Session } from "#domain/session.ts"
 
@@ -13,6 +14,9 @@ export interface StoredSession {
 
 /** How often a session that is held is renewed. */
 export const RENEWED_EACH_MS = 900_000
+
+/** Beyond the recovery window, for a client that has begun to return and is not in the directory yet. */
+export const EXPELLED_MARGIN_MS = 60_000
 
 type Unavailable = Refused<"engine_unavailable">
 
@@ -39,5 +43,12 @@ export class SessionStore extends Context.Service<
     readonly drop: (id: string, owner: number, connectionId: string) => Effect.Effect<boolean, Unavailable>
     /** Ends it for good: its client was sent away. True also where there is none any more. */
     readonly end: (id: string, owner: number, connectionId: string) => Effect.Effect<boolean, Unavailable>
+    /** The user is taken out of a room that it joined before `at`: remembered for as long as its client may be away. */
+    readonly expel: (userId: string, room: RoomName, at: Offset) => Effect.Effect<void, Unavailable>
+    /** Of these rooms those that the user was taken out of, and at what offset the last time. */
+    readonly expelledAt: (
+      userId: string,
+      rooms: readonly RoomName[],
+    ) => Effect.Effect<ReadonlyMap<RoomName, Offset>, Unavailable>
   }
 >()("roomcast/application/ports/session-store") {}

@@ -34,12 +34,18 @@ const enterOwnRooms = Effect.fnUntraced(function* (connection: LocalConnection) 
   }
 })
 
-/** Rooms that the new token or the rules no longer grant are left before anything of them is replayed. */
+/**
+ * Rooms that the new token or the rules no longer grant, or that its user was taken out of while it was away, are left
+ * before anything of them is replayed.
+ */
 const enterFormerRooms = Effect.fnUntraced(function* (connection: LocalConnection) {
   const { rules } = yield* Settings
-  for (const [room, { by }] of [...connection.rooms]) {
+  const sessions = yield* SessionStore
+  const expelledAt = yield* sessions.expelledAt(connection.userId, connection.applicationRooms)
+  for (const [room, { at, by }] of [...connection.rooms]) {
     if (isGatewayRoom(room) || connection.held.has(room)) continue
-    if (mayStay(connection.user, rules.ruleOf(room), room, by))
+    const isExpelled = at < (expelledAt.get(room) ?? 0)
+    if (!isExpelled && mayStay(connection.user, rules.ruleOf(room), room, by))
       yield* connection.inTurn(
         Effect.suspend(() => (connection.rooms.has(room) ? holdRoom(connection, room) : Effect.void)),
       )

@@ -103,6 +103,8 @@ export const slowPorts = (turns: Turns): Layer.Layer<Ports, never, Ports> =>
             renew: slow(sessions.renew),
             drop: slow(sessions.drop),
             end: slow(sessions.end),
+            expel: slow(sessions.expel),
+            expelledAt: slow(sessions.expelledAt),
           }),
           Layer.succeed(ConnectionDirectory, {
             ...directory,

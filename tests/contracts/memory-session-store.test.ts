@@ -7,6 +7,7 @@ import { memorySessionStore } from "#adapters/memory/memory-session-store.ts"
 import { MEMORY_BOUNDS, type MemoryBounds, memoryStore } from "#adapters/memory/memory-store.ts"
 import { SessionStore } from "#application/ports/session-store.ts"
 import { Settings } from "#application/ports/settings.ts"
+import type { RoomName } from "#domain/room.ts"
 import { recordingMetrics, silentMetrics } from "#tests/support/silent-metrics.ts"
 import { testSettings } from "#tests/support/test-settings.ts"
 import { sessionOf, sessionStoreContract } from "./session-store-contract.ts"
@@ -69,5 +70,33 @@ describe("memory sessions, past the number that may wait for their clients", () 
       yield* TestClock.adjust(WINDOW_MS + 10_001)
       expect(metrics.gauge("sessions")).toBe(1)
     }).pipe(Effect.provide(memory({}, metrics.layer)))
+  })
+})
+
+describe("users taken out of rooms, in memory", () => {
+  const room = (name: string) => name as RoomName
+  const rooms = ["r0", "r1", "r2"].map(room)
+
+  it.live("are forgotten a minute after the window", () =>
+    Effect.gen(function* () {
+      const store = yield* SessionStore
+      yield* store.expel("ann", room("r0"), 5)
+      yield* TestClock.adjust(WINDOW_MS + 59_999)
+      expect(yield* store.expelledAt("ann", rooms)).toEqual(new Map([["r0", 5]]))
+      yield* TestClock.adjust(1)
+      expect(yield* store.expelledAt("ann", rooms)).toEqual(new Map())
+    }).pipe(Effect.provide(memory())),
+  )
+
+  it.live("are so many at most: the oldest is forgotten, and it is said", () => {
+    const metrics = recordingMetrics()
+    return Effect.gen(function* () {
+      const store = yield* SessionStore
+      for (const name of ["r0", "r1", "r0"]) yield* store.expel("ann", room(name), 5)
+      expect(metrics.hits).toEqual([])
+      yield* store.expel("ann", room("r2"), 6)
+      expect([...(yield* store.expelledAt("ann", rooms)).keys()]).toEqual(["r0", "r2"])
+      expect(metrics.hits).toEqual(["expulsions"])
+    }).pipe(Effect.provide(memory({ maxExpulsions: 2 }, metrics.layer)))
   })
 })

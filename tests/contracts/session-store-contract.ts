@@ -125,6 +125,27 @@ export const sessionStoreContract = (
       }))
   })
 
+  describe(`${name}: taking users out of rooms`, () => {
+    test("answers the last time of each room that was asked for, of that user alone", (store) =>
+      Effect.gen(function* () {
+        const at = 1_700_000_000_000_000
+        yield* store.expel("ann", A, at)
+        yield* store.expel("ann", A, at + 7)
+        yield* store.expel("ann", A, at + 3)
+        yield* store.expel("ann", "z é" as RoomName, at + 1)
+        yield* store.expel("bob", "b" as RoomName, at)
+        const rooms = [A, "b" as RoomName, "z é" as RoomName]
+        expect(yield* store.expelledAt("ann", rooms)).toEqual(
+          new Map([
+            [A, at + 7],
+            ["z é" as RoomName, at + 1],
+          ]),
+        )
+        expect(yield* store.expelledAt("ann", [])).toEqual(new Map())
+        expect(yield* store.expelledAt("cyd", rooms)).toEqual(new Map())
+      }))
+  })
+
   describe(`${name}: taking sessions over`, () => {
     test("raises the number, adds the connection's id, keeps the rest, and tells every node", (store, taken) =>
       Effect.gen(function* () {
