@@ -11,11 +11,13 @@ import {
   type Registered,
   type RoomEntry,
 } from "#application/ports/connection-directory.ts"
+import { Metrics } from "#application/ports/metrics.ts"
 import { type Member, member } from "#domain/presence.ts"
 import { connectionRoom, EVERYBODY, isGatewayRoom, type RoomName, userRoom } from "#domain/room.ts"
 import { keysNamed, type LuaScript, luaScript } from "./lua-script.ts"
 import { askRedis } from "./redis-commands.ts"
 import { RedisStore, type StoreState } from "./redis-store.ts"
+import { RepeatedAskings } from "./repeated-askings.ts"
 
 const script = (name: string): LuaScript => luaScript(`directory-${name}`, "directory")
 const REGISTER = script("register")
@@ -30,8 +32,6 @@ const MEMBERS = script("members")
 const LOCATE = script("locate")
 
 const MAX_UNANSWERED = 100
-/** Of one kind. Past it the oldest is forgotten: it is as if it had not been asked. */
-const MAX_ASKED_AGAIN = 1_000
 
 const USER: string = userRoom("")
 const CONNECTION: string = connectionRoom("")
@@ -69,13 +69,15 @@ class Directory {
   private readonly lease: string
   /** Askings for who has departed that were not answered: who was taken by one is given to it when it is asked again. */
   private readonly unanswered: string[] = []
-  /** By connection, askings for it that were not answered: what one has changed is said when it is asked again. */
-  private readonly unregistered = new Map<string, string>()
-  private readonly unremoved = new Map<string, string>()
+  /** By connection: what one that was not answered has changed is said when it is asked again. */
+  private readonly registering: RepeatedAskings
+  private readonly removing: RepeatedAskings
 
-  constructor(state: StoreState, lease: string) {
+  constructor(state: StoreState, lease: string, limitHit: (limit: string) => void) {
     this.state = state
     this.lease = lease
+    this.registering = new RepeatedAskings(limitHit)
+    this.removing = new RepeatedAskings(limitHit)
   }
 
   async register(entry: ConnectionEntry, replaced: readonly string[]): Promise<Registered> {
@@ -84,7 +86,7 @@ class Directory {
     const json = info === undefined ? "" : JSON.stringify(info)
     const entered = rooms.filter((room) => !isGatewayRoom(room))
     const [former, count] = listOf(
-      await this.askFor(connectionId, this.unregistered, (asking) =>
+      await this.registering.ask(connectionId, (asking) =>
         this.run(REGISTER, [...fields, json, this.lease, asking, replaced.length, ...replaced, ...entered]),
       ),
     )
@@ -92,7 +94,7 @@ class Directory {
   }
 
   async remove(connectionId: string): Promise<ConnectionEntry | undefined> {
-    const was = await this.askFor(connectionId, this.unremoved, (asking) => this.run(REMOVE, [connectionId, asking]))
+    const was = await this.removing.ask(connectionId, (asking) => this.run(REMOVE, [connectionId, asking]))
     return was === null ? undefined : entryOf(was)
   }
 
@@ -180,25 +182,6 @@ class Directory {
     await this.run(DEPART, [connectionId, graceMs])
   }
 
-  /** Under the id of the asking that was not answered, where there is one. */
-  private async askFor(
-    connectionId: string,
-    unanswered: Map<string, string>,
-    ask: (asking: string) => Promise<unknown>,
-  ): Promise<unknown> {
-    const asking = unanswered.get(connectionId) ?? randomBytes(9).toString("base64url")
-    try {
-      const answer = await ask(asking)
-      if (unanswered.get(connectionId) === asking) unanswered.delete(connectionId)
-      return answer
-    } catch (error) {
-      unanswered.set(connectionId, asking)
-      const [oldest] = unanswered.keys()
-      if (unanswered.size > MAX_ASKED_AGAIN && oldest !== undefined) unanswered.delete(oldest)
-      throw error
-    }
-  }
-
   private run(lua: LuaScript, args: readonly (string | number)[]): Promise<unknown> {
     return this.state.commands.script(lua, keysNamed(this.name), args)
   }
@@ -208,11 +191,12 @@ class Directory {
   }
 }
 
-export const redisConnectionDirectory: Layer.Layer<ConnectionDirectory, never, RedisStore> = Layer.effect(
+export const redisConnectionDirectory: Layer.Layer<ConnectionDirectory, never, Metrics | RedisStore> = Layer.effect(
   ConnectionDirectory,
   Effect.gen(function* () {
     const { lease, state } = yield* RedisStore
-    const directory = new Directory(state, lease.id)
+    const { limitHit } = yield* Metrics
+    const directory = new Directory(state, lease.id, limitHit)
     return {
       register: (entry, replaced = []) => askRedis(() => directory.register(entry, replaced)),
       depart: (connectionId, graceMs) => askRedis(() => directory.depart(connectionId, graceMs)),
