@@ -32,6 +32,8 @@ export interface EngineParts {
   readonly limitHit: (limit: string) => void
   /** A subscription is lost, or heard again and caught up. */
   readonly tell: (outage: "lost" | "back") => void
+  /** What could not be caught up with, and not because Redis is away. */
+  readonly failed: (error: unknown) => void
 }
 
 /** One node of a cluster: hears the rooms that it has members of, and catches up before it delivers anything newer. */
@@ -81,6 +83,7 @@ export class NodeEngine {
       delivery: this.delivery,
       laneOf: (partition) => this.laneOf(partition),
       isEnded: () => this.ended,
+      failed: parts.failed,
     })
     this.beatChannels = new Map(state.partitions.map((partition) => [partition.beatChannel(node), partition]))
     this.takenChannel = `${state.options.prefix}:taken`

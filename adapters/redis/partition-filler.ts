@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import { readMerged } from "#application/log-reader.ts"
 import { MessageLog } from "#application/ports/message-log.ts"
-import { RedisFailure, unlessAway } from "./redis-commands.ts"
+import { RedisFailure } from "./redis-commands.ts"
 import type { RedisDelivery } from "./redis-delivery.ts"
 import type { RedisLane } from "./redis-lane.ts"
 import type { RedisPartition } from "./redis-partition.ts"
@@ -18,6 +19,8 @@ interface FillerParts {
   readonly delivery: RedisDelivery
   readonly laneOf: (partition: RedisPartition) => RedisLane
   readonly isEnded: () => boolean
+  /** Told once for each fill of what no Redis that is back mends. */
+  readonly failed: (error: unknown) => void
 }
 
 /** Reads from the logs what a subscription did not bring. */
@@ -33,15 +36,19 @@ export class PartitionFiller {
    * waits. A room whose log is not whole closes its members only. Ends when it is done or the subscription broke.
    */
   async fill(partition: RedisPartition): Promise<void> {
-    const { delivery, isEnded, laneOf } = this.parts
+    const { delivery, failed, isEnded, laneOf } = this.parts
     delivery.hold(partition, false)
     const lane = laneOf(partition)
     const { breaks } = lane
+    let isTold = false
     while (breaks === lane.breaks && !isEnded()) {
       try {
         if ((await this.catchUp(partition, breaks)) && delivery.release(partition)) return
       } catch (error) {
-        unlessAway(error)
+        if (!(error instanceof RedisFailure) && !isTold) {
+          isTold = true
+          failed(error)
+        }
         await sleep(FILL_RETRY_MS)
       }
     }
@@ -74,7 +81,10 @@ export class PartitionFiller {
         }),
       )
       const exit = await Effect.runPromiseExit(Effect.provideService(read, MessageLog, log))
-      if (exit._tag === "Failure") throw new RedisFailure("the logs", "they could not be read")
+      if (exit._tag === "Failure")
+        throw Cause.hasDies(exit.cause)
+          ? Cause.squash(exit.cause)
+          : new RedisFailure("the logs", "they could not be read")
       if (breaks !== lane.breaks || partition.epoch !== epoch) return false
     }
     const { workedOff } = state

@@ -1,3 +1,4 @@
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { Engine } from "#application/ports/engine.ts"
@@ -38,6 +39,8 @@ export const redisEngine: Layer.Layer<Engine, never, RedisStore | MessageLog | M
             log,
             limitHit: metrics.limitHit,
             tell: (outage) => run(Effect.annotateLogs(OUTAGES[outage], LOG)),
+            failed: (error) =>
+              run(Effect.annotateLogs(Effect.logError("logs cannot be caught up with", Cause.die(error)), LOG)),
           }),
       ),
       (made) => Effect.promise(() => made.end()),
