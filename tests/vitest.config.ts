@@ -4,7 +4,7 @@ const JOURNEYS = ["tests/{journeys,security}/**/*.test.ts"]
 
 /** What the engine has to do with; the other journeys are about one node, or start their own. */
 const ON_REDIS = [
-  "tests/journeys/{backend-push,protocol,push-and-event,recovery,recovery-limits,recovery-load,webhooks}.test.ts",
+  "tests/journeys/{backend-push,protocol,push-and-event,recovery,recovery-limits,recovery-load,taken-out,webhooks}.test.ts",
 ]
 
 /** Its nodes are processes of Node, whatever runs the other journeys. */

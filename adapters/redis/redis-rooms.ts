@@ -76,7 +76,7 @@ export class RedisRooms {
     opening.live.catch(() => {
       this.forget(opening)
       // It may be subscribed to all the same. A break of the connection ends that as well.
-      this.laneOf(partition).subscriber.unsubscribe([channel]).catch(unlessAway)
+      if (!this.byChannel.has(channel)) this.laneOf(partition).subscriber.unsubscribe([channel]).catch(unlessAway)
     })
     return opening.live
   }

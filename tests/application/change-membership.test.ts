@@ -6,6 +6,7 @@ import { describe } from "vitest"
 import { LocalConnections } from "#application/local-connections.ts"
 import { ConnectionDirectory } from "#application/ports/connection-directory.ts"
 import type { NodeCommand } from "#application/ports/node-commands.ts"
+import { SessionStore } from "#application/ports/session-store.ts"
 import type { Services } from "#application/services.ts"
 import { changeMembership } from "#application/use-cases/change-membership.ts"
 import { disconnectConnection } from "#application/use-cases/disconnect-connection.ts"
@@ -68,6 +69,27 @@ describe("a membership that the backend changes", () => {
     Effect.gen(function* () {
       const { connections } = yield* changeMembership({ change: "join", of: { userId: "nobody" }, room: LOBBY })
       assert.strictEqual(connections, 0)
+    }).pipe(Effect.provide(memoryNode())),
+  )
+
+  it.effect("is written down before its connections are looked for: who comes later reads that it was taken out", () =>
+    Effect.gen(function* () {
+      const directory = yield* ConnectionDirectory
+      const sessions = yield* SessionStore
+      const known: boolean[] = []
+      const looked = (userId: string) =>
+        Effect.tap(directory.connectionsOf(userId), () =>
+          Effect.map(sessions.expelledAt(userId, [LOBBY]), (rooms) => known.push(rooms.has(LOBBY))),
+        )
+      const change = (what: "join" | "leave") =>
+        Effect.provideService(
+          changeMembership({ change: what, of: { userId: "ann" }, room: LOBBY }),
+          ConnectionDirectory,
+          { ...directory, connectionsOf: looked },
+        )
+      yield* change("join")
+      yield* change("leave")
+      assert.deepStrictEqual(known, [false, true])
     }).pipe(Effect.provide(memoryNode())),
   )
 

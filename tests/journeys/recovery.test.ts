@@ -58,44 +58,6 @@ describe("a client that drops and comes back", () => {
     expect(client.ready[1]).toMatchObject({ recovered: true, rooms: [logged, plain], unlogged: [plain] })
   })
 
-  it("is out of a room that its user was taken out of meanwhile, and gets nothing of it", async () => {
-    const [given, other] = [room("given"), room("open")]
-    const membership = `/v1/users/eve/rooms/${encodeURIComponent(given)}`
-    const client = await connectClient(gateway, "eve", { rooms: [other] })
-    const back = async (times: number, meanwhile: () => Promise<void>) => {
-      client.socket.io.reconnection(false)
-      client.drop()
-      await until("its connection to be gone", async () => {
-        const { body } = await gateway.call("GET", "/v1/connections?userId=eve")
-        return body.items.length === 0
-      })
-      await meanwhile()
-      client.socket.connect()
-      await connected(client, times)
-    }
-    expect((await gateway.call("PUT", membership)).body).toMatchObject({ connections: 1 })
-    await back(2, async () => {
-      await push(given, "before")
-      expect(await gateway.call("DELETE", membership)).toMatchObject({ status: 200, body: { connections: 0 } })
-      await push(given, "after")
-      await push(other, 1)
-    })
-    await push(given, "later")
-    await push(other, 2)
-    await until("the other room's messages", () => seen(client).includes(2))
-    expect([client.recovered, seen(client)]).toEqual([
-      [false, true],
-      [1, 2],
-    ])
-    expect(client.ready[1]?.rooms).toEqual([other])
-    // Given it again it stays in it.
-    expect((await gateway.call("PUT", membership)).body).toMatchObject({ connections: 1 })
-    await back(3, async () => void (await push(given, 3)))
-    await until("the message of the room that it is in again", () => seen(client).includes(3))
-    expect(client.recovered[2]).toBe(true)
-    expect([...(client.ready[2]?.rooms ?? [])].sort()).toEqual([given, other].sort())
-  })
-
   it("gets a message once that went to a plain room of it first and to itself second", async () => {
     const plain = room("plain")
     const client = await connectClient(gateway, "cat", { rooms: [plain] })

@@ -3,7 +3,6 @@ import * as Effect from "effect/Effect"
 import { Redis } from "ioredis"
 import { afterAll, expect, it } from "vitest"
 import { PartitionFiller } from "#adapters/redis/partition-filler.ts"
-import { parseAddress } from "#adapters/redis/redis-address.ts"
 import { RedisCommands } from "#adapters/redis/redis-commands.ts"
 import { type HeardRoom, RedisDelivery } from "#adapters/redis/redis-delivery.ts"
 import { RedisLane } from "#adapters/redis/redis-lane.ts"
@@ -13,22 +12,10 @@ import { StoreState } from "#adapters/redis/redis-store.ts"
 import type { MessageLog } from "#application/ports/message-log.ts"
 import { Refusal } from "#domain/errors.ts"
 import type { RoomName } from "#domain/room.ts"
+import { STORE_OPTIONS } from "./store-fixture.ts"
 
-const address = parseAddress("redis://127.0.0.1:1")
-if (address === undefined) throw new Error("no address")
 const client = new Redis({ lazyConnect: true })
 afterAll(() => client.disconnect())
-
-const OPTIONS = {
-  address,
-  prefix: "p",
-  partitions: 1,
-  beatMs: 1_000,
-  leaseMs: 1_000,
-  idempotencyMs: 1_000,
-  shortestRecordMs: 1_000,
-  waitReplicas: 0,
-}
 
 /** Its clock is answered when the test says so. */
 class SlowStore extends StoreState {
@@ -42,7 +29,7 @@ const unread = () => Effect.die("there are no rooms")
 
 const fixture = (heard: (partition: RedisPartition) => readonly HeardRoom[], read: MessageLog["Service"]["read"]) => {
   const commands = new RedisCommands(client, () => {})
-  const state = new SlowStore({ commands, replicated: commands }, OPTIONS, 0)
+  const state = new SlowStore({ commands, replicated: commands }, STORE_OPTIONS, 0)
   const [partition] = state.partitions
   if (partition === undefined) throw new Error("no partition")
   state.meet(partition, "e", 10)

@@ -1,5 +1,4 @@
 import { afterAll, describe, expect, it } from "vitest"
-import { parseAddress } from "#adapters/redis/redis-address.ts"
 import { redisClient } from "#adapters/redis/redis-client.ts"
 import { RedisCommands } from "#adapters/redis/redis-commands.ts"
 import { type HeardRoom, RedisDelivery } from "#adapters/redis/redis-delivery.ts"
@@ -7,29 +6,15 @@ import { StoreState } from "#adapters/redis/redis-store.ts"
 import { encodeMessage } from "#adapters/redis/wire-message.ts"
 import type { RoomName } from "#domain/room.ts"
 import { messageTo, room } from "#tests/domain/made.ts"
+import { STORE_OPTIONS } from "./store-fixture.ts"
 
-const address = parseAddress("redis://127.0.0.1:1")
-if (address === undefined) throw new Error("no address")
-const client = redisClient(address)
+const client = redisClient(STORE_OPTIONS.address)
 afterAll(() => client.disconnect())
 
 /** What a node hears, without a Redis: who is in which room, and what it is handed when. */
 const node = (names: readonly string[], { logged = (_: string): boolean => true } = {}) => {
   const commands = new RedisCommands(client, () => {})
-  const state = new StoreState(
-    { commands, replicated: commands },
-    {
-      address,
-      prefix: "p",
-      partitions: 1,
-      beatMs: 1_000,
-      leaseMs: 1_000,
-      idempotencyMs: 1_000,
-      shortestRecordMs: 1_000,
-      waitReplicas: 0,
-    },
-    0,
-  )
+  const state = new StoreState({ commands, replicated: commands }, STORE_OPTIONS, 0)
   const [partition] = state.partitions
   if (partition === undefined) throw new Error("no partition")
   const rooms = new Map<RoomName, HeardRoom>()

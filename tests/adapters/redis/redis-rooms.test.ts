@@ -1,52 +1,45 @@
 import { Redis } from "ioredis"
 import { afterAll, expect, it } from "vitest"
-import { parseAddress } from "#adapters/redis/redis-address.ts"
-import { RedisCommands } from "#adapters/redis/redis-commands.ts"
+import { RedisCommands, RedisFailure } from "#adapters/redis/redis-commands.ts"
 import { RedisLane } from "#adapters/redis/redis-lane.ts"
 import { LINGER_MS, MAX_LINGERING, RedisRooms } from "#adapters/redis/redis-rooms.ts"
 import { StoreState } from "#adapters/redis/redis-store.ts"
 import { room } from "#tests/domain/made.ts"
+import { STORE_OPTIONS } from "./store-fixture.ts"
 
-const address = parseAddress("redis://127.0.0.1:1")
-if (address === undefined) throw new Error("no address")
 const client = new Redis({ lazyConnect: true })
 afterAll(() => client.disconnect())
 
 class Store extends StoreState {
+  /** What the next looks at the clock answer; then it is 1. */
+  readonly clocks: Promise<number>[] = []
   override clock(): Promise<number> {
-    return Promise.resolve(1)
+    return this.clocks.shift() ?? Promise.resolve(1)
   }
 }
 
 /** The rooms of a node, and what it has asked Redis for. */
 const roomsOfNode = () => {
   const commands = new RedisCommands(client, () => {})
-  const options = {
-    address,
-    prefix: "p",
-    partitions: 1,
-    beatMs: 1_000,
-    leaseMs: 1_000,
-    idempotencyMs: 1_000,
-    shortestRecordMs: 1_000,
-    waitReplicas: 0,
-  }
-  const state = new Store({ commands, replicated: commands }, options, 0)
+  const state = new Store({ commands, replicated: commands }, STORE_OPTIONS, 0)
   const lane = new RedisLane(
     client,
     { partitions: state.partitions, isWide: true },
     { message: () => {}, broken: () => {}, connected: () => {} },
   )
   const asked = { subscribed: 0, unsubscribed: 0 }
+  const heard = new Set<string>()
   let fails = false
   Object.assign(lane.subscriber, {
-    subscribe: () => {
+    subscribe: (channel: string) => {
       if (fails) return Promise.reject(new Error("no"))
       asked.subscribed++
+      heard.add(channel)
       return Promise.resolve()
     },
     unsubscribe: (channels: readonly string[]) => {
       asked.unsubscribed += channels.length
+      for (const channel of channels) heard.delete(channel)
       return Promise.resolve()
     },
   })
@@ -60,6 +53,8 @@ const roomsOfNode = () => {
   return {
     rooms,
     asked,
+    heard,
+    clocks: state.clocks,
     pass: (ms: number) => {
       now += ms
       rooms.sweep()
@@ -102,4 +97,26 @@ it("a room whose subscription failed is subscribed to anew by who wants it next"
   failing(false)
   await rooms.want(room("a"))
   expect([rooms.size, asked.subscribed]).toEqual([1, 1])
+})
+
+it("the channel of a room whose clock could not be read is given up: nobody else would", async () => {
+  const { clocks, heard, rooms } = roomsOfNode()
+  clocks.push(Promise.reject(new RedisFailure("the clock", "away")))
+  await expect(rooms.want(room("a"))).rejects.toThrow(RedisFailure)
+  expect([rooms.size, [...heard]]).toEqual([0, []])
+  await rooms.want(room("a"))
+  expect([rooms.size, heard.size]).toEqual([1, 1])
+})
+
+it("the channel of a room that was given up, and is wanted again by others, is kept where its first clock fails late", async () => {
+  const { clocks, heard, pass, rooms } = roomsOfNode()
+  const late = Promise.withResolvers<number>()
+  clocks.push(late.promise)
+  const first = rooms.want(room("a"))
+  rooms.unwant(room("a"))
+  pass(LINGER_MS)
+  await rooms.want(room("a"))
+  late.reject(new RedisFailure("the clock", "away"))
+  await expect(first).rejects.toThrow(RedisFailure)
+  expect([rooms.size, heard.size]).toEqual([1, 1])
 })
