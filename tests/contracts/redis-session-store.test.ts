@@ -20,7 +20,9 @@ describe.concurrent("with Redis", () => {
     const keptUs = (WINDOW_MS + 60_000) * 1_000
     const asked = Effect.gen(function* () {
       const store = yield* SessionStore
-      const left = Effect.map(store.expelledAt("eve", [0, 1, 1_000, 1_001].map(named)), (found) => [...found.keys()])
+      const left = Effect.map(store.expelledAt("eve", [0, 1, 500, 1_000, 1_001].map(named)), (found) => [
+        ...found.keys(),
+      ])
       for (let i = 0; i < 1_000; i++) yield* store.expel("eve", named(i), at + i)
       const full = { left: yield* left, hits: [...metrics.hits] }
       yield* store.expel("eve", named(1_000), at + 1_000)
@@ -30,8 +32,8 @@ describe.concurrent("with Redis", () => {
     })
     const answer = await Effect.runPromise(Effect.provide(asked, redisPorts(server.url, {}, {}, metrics.layer)))
     expect(answer).toEqual({
-      full: { left: ["r0", "r1"], hits: [] },
-      over: { left: ["r1", "r1000"], hits: ["expulsions"] },
+      full: { left: ["r0", "r1", "r500"], hits: [] },
+      over: { left: ["r1", "r500", "r1000"], hits: ["expulsions"] },
       late: ["r1000", "r1001"],
     })
     const [key = ""] = await server.client.keys("*:out:eve")
