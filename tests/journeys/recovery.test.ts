@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises"
 import { io } from "socket.io-client"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { type Client, closeClients, connectClient, connected } from "#tests/support/client.ts"
-import { comeBack, STAYS_AWAY } from "#tests/support/cluster.ts"
+import { comeBack, STAYS_AWAY, secrets } from "#tests/support/cluster.ts"
 import { type Gateway, startGateway, token } from "#tests/support/gateway.ts"
 import { settle, until } from "#tests/support/until.ts"
 
@@ -21,10 +21,6 @@ const room = (kind: string): string => `${kind}:${++names}`
 const push = (to: string | object, data: unknown, more?: object) =>
   gateway.push(typeof to === "string" ? { rooms: [to] } : to, "e", data, more)
 const seen = (client: Client): unknown[] => client.received.map(({ data }) => data)
-const secrets = (client: Client) => ({
-  pid: Reflect.get(client.socket, "_pid"),
-  offset: Reflect.get(client.socket, "_lastOffset"),
-})
 
 describe("a client that drops and comes back", () => {
   it("recovers before any message was ever published", async () => {

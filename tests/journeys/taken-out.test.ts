@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest"
 import { type Client, closeClients, connectClient, connected } from "#tests/support/client.ts"
+import { comeBack } from "#tests/support/cluster.ts"
 import { type Gateway, startGateway } from "#tests/support/gateway.ts"
 import { until } from "#tests/support/until.ts"
 
@@ -28,7 +29,7 @@ const awayDuring = async (client: Client, meanwhile: () => Promise<unknown>): Pr
     return body.items.length === 0
   })
   await meanwhile()
-  client.socket.connect()
+  comeBack(client)
   await connected(client, times + 1)
 }
 
